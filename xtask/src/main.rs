@@ -10,8 +10,11 @@ mod size;
 
 use std::{path::Path, process::ExitCode};
 
+/// A check: what is wrong with the tree at a root, a line each.
+type Check = fn(&Path) -> anyhow::Result<Vec<String>>;
+
 fn main() -> ExitCode {
-    let checks: [(&str, fn(&Path) -> anyhow::Result<Vec<String>>); 3] = [
+    let checks: [(&str, Check); 3] = [
         ("arrows", arrows::violations),
         ("documents", documents::violations),
         ("size", size::violations),
