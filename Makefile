@@ -32,7 +32,7 @@ docs:
 
 # The advisory database is not part of this: it needs a network that a build machine may not have.
 deny:
-	cargo deny --log-level error --offline check bans licenses sources || cargo deny --log-level error check bans licenses sources
+	cargo deny --log-level error check bans licenses sources
 
 doctests:
 	cargo test --workspace --doc --locked --quiet
