@@ -1,0 +1,126 @@
+//! The header of a sealed index file: its first page, and all of it that stays in memory (G12).
+//!
+//! ```text
+//!   "FACTIDX1" | first u64 | last u64 | earliest u64 | latest u64 |    positions, times
+//!   frames: first page u32, leaves u32, pages u32 |
+//!   postings: packed first page u32, pages u32 | trees first page u32, pages u32 |
+//!   dictionary: first page u32, buckets u32, pages u32 | terms u64 |
+//!   segments u32 | first position u64, for each segment |
+//! ```
+
+use factum_store::{Position, Timestamp};
+
+use super::pages::{BODY_BYTES, PAGE_BYTES, Take};
+
+const MAGIC: &[u8; 8] = b"FACTIDX1";
+
+/// The most segments that one file may cover.
+pub(super) const SEGMENTS_MAX: usize = 256;
+
+const _: () = assert!(112 + SEGMENTS_MAX * 8 <= BODY_BYTES);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) first: Position,
+    pub(super) last: Position,
+    pub(super) earliest: Timestamp,
+    pub(super) latest: Timestamp,
+    pub(super) frames: Span,
+    pub(super) frame_leaves: u32,
+    pub(super) packed: Span,
+    pub(super) trees: Span,
+    pub(super) dictionary: Span,
+    pub(super) buckets: u32,
+    pub(super) terms: u64,
+    /// The first position of each segment, in order.
+    pub(super) segments: Vec<Position>,
+}
+
+/// A run of pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) first: u32,
+    pub(super) pages: u32,
+}
+
+impl Span {
+    /// The run of `pages` pages after this one.
+    pub(super) fn then(self, pages: u32) -> Self {
+        Self { first: self.first + self.pages, pages }
+    }
+}
+
+impl Header {
+    /// How long the file is.
+    pub(super) fn file_bytes(&self) -> u64 {
+        u64::from(self.dictionary.then(0).first) * PAGE_BYTES as u64
+    }
+
+    pub(super) fn body(&self) -> Vec<u8> {
+        let mut body = MAGIC.to_vec();
+        for number in [self.first.0, self.last.0, self.earliest.micros, self.latest.micros] {
+            body.extend_from_slice(&number.to_le_bytes());
+        }
+        for number in [
+            self.frames.first,
+            self.frame_leaves,
+            self.frames.pages,
+            self.packed.first,
+            self.packed.pages,
+            self.trees.first,
+            self.trees.pages,
+            self.dictionary.first,
+            self.buckets,
+            self.dictionary.pages,
+        ] {
+            body.extend_from_slice(&number.to_le_bytes());
+        }
+        body.extend_from_slice(&self.terms.to_le_bytes());
+        body.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
+        for first in &self.segments {
+            body.extend_from_slice(&first.0.to_le_bytes());
+        }
+        body.resize(BODY_BYTES, 0);
+        body
+    }
+
+    /// `None` when the page is not a header of this version, or contradicts itself.
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        let mut take = Take(body);
+        if take.bytes(MAGIC.len())? != MAGIC {
+            return None;
+        }
+        let (first, last) = (Position(take.u64()?), Position(take.u64()?));
+        let (earliest, latest) = (take.u64()?, take.u64()?);
+        let frames = take.u32()?;
+        let frame_leaves = take.u32()?;
+        let frames = Span { first: frames, pages: take.u32()? };
+        let packed = Span { first: take.u32()?, pages: take.u32()? };
+        let trees = Span { first: take.u32()?, pages: take.u32()? };
+        let dictionary = take.u32()?;
+        let buckets = take.u32()?;
+        let dictionary = Span { first: dictionary, pages: take.u32()? };
+        let terms = take.u64()?;
+        let count = usize::try_from(take.u32()?).ok().filter(|n| (1..=SEGMENTS_MAX).contains(n))?;
+        let segments: Option<Vec<_>> = (0..count).map(|_| take.u64().map(Position)).collect();
+        let header = Self {
+            first,
+            last,
+            earliest: Timestamp::from_micros(earliest),
+            latest: Timestamp::from_micros(latest),
+            frames,
+            frame_leaves,
+            packed,
+            trees,
+            dictionary,
+            buckets,
+            terms,
+            segments: segments?,
+        };
+        let runs =
+            [frames, packed, trees, dictionary].is_sorted_by(|a, b| a.then(0).first == b.first);
+        let filled = frame_leaves > 0 && buckets > 0 && frames.first == 1;
+        let positions = header.first <= header.last && header.segments[0] == header.first;
+        (runs && filled && positions).then_some(header)
+    }
+}

@@ -1,0 +1,217 @@
+//! Pages: an index file is nothing but pages of 4 KiB, each with its own checksum, so every part of
+//! it can be read alone and nothing damaged or misplaced is ever believed (G10).
+//!
+//! ```text
+//!   page n   | body, 4,092 bytes, filled up with zeros                         | check, u32 |
+//!            check = CRC-32(seal, n, body)      seal = XXH3-64 of the header's body, 0 for page 0
+//! ```
+//! All numbers are little-endian; `varint` is LEB128.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::machine::File;
+
+pub(super) const PAGE_BYTES: usize = 4096;
+pub(super) const BODY_BYTES: usize = PAGE_BYTES - 4;
+
+/// The checked body of a page.
+pub(super) type Body = Arc<[u8]>;
+
+/// Why an index could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IndexError {
+    /// The machine could not read the file.
+    #[error("the index can't be read: {0}")]
+    Io(#[from] io::Error),
+    /// The file is not what was written. It is derived: build it again from the log.
+    #[error("page {page} of the index is damaged: {problem}")]
+    Damaged { page: u32, problem: &'static str },
+}
+
+/// How many pages were read; what `explain` and the tests of the cost look at.
+#[derive(Default, Debug)]
+pub(crate) struct Tally(AtomicU64);
+
+impl Tally {
+    pub(crate) fn pages(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn count_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn check(seal: u64, page: u32, body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&seal.to_le_bytes());
+    hasher.update(&page.to_le_bytes());
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// The pages of an open index file.
+pub(super) struct Pages {
+    pub(super) file: Arc<dyn File>,
+    pub(super) seal: u64,
+}
+
+impl Pages {
+    /// The body of a page.
+    pub(super) fn read(&self, page: u32, tally: &Tally) -> Result<Body, IndexError> {
+        tally.count_one();
+        let mut bytes = [0; PAGE_BYTES];
+        let read = self.file.read_at(&mut bytes, u64::from(page) * PAGE_BYTES as u64)?;
+        let damaged = |problem| IndexError::Damaged { page, problem };
+        if read < PAGE_BYTES {
+            return Err(damaged("the file is too short"));
+        }
+        let (body, stored) = bytes.split_at(BODY_BYTES);
+        if check(self.seal, page, body).to_le_bytes() != *stored {
+            return Err(damaged("its checksum does not fit"));
+        }
+        Ok(body.into())
+    }
+}
+
+/// A run of pages that is being written. Checksums come last, when the whole file is known.
+#[derive(Default)]
+pub(super) struct PageRun {
+    bytes: Vec<u8>,
+}
+
+impl PageRun {
+    pub(super) fn pages(&self) -> u32 {
+        (self.bytes.len() / PAGE_BYTES) as u32
+    }
+
+    /// Adds a page; says its place in the run.
+    pub(super) fn push(&mut self, body: &[u8]) -> u32 {
+        assert!(body.len() <= BODY_BYTES, "a page's body has {} bytes", body.len());
+        let page = self.pages();
+        self.bytes.extend_from_slice(body);
+        self.bytes.resize((page as usize + 1) * PAGE_BYTES, 0);
+        page
+    }
+
+    pub(super) fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
+    /// The bytes of the whole file, with each page's checksum. The first page is the header.
+    pub(super) fn seal(mut self) -> Vec<u8> {
+        let mut seal = 0;
+        for (page, bytes) in self.bytes.chunks_exact_mut(PAGE_BYTES).enumerate() {
+            let (body, stored) = bytes.split_at_mut(BODY_BYTES);
+            stored.copy_from_slice(&check(seal, page as u32, body).to_le_bytes());
+            if page == 0 {
+                seal = seal_of(body);
+            }
+        }
+        self.bytes
+    }
+}
+
+/// What seeds the checksums of a file's pages: no page of another file, or of another build of
+/// this one, passes for one of its own.
+pub(super) fn seal_of(header: &[u8]) -> u64 {
+    twox_hash::XxHash3_64::oneshot(header)
+}
+
+/// Some of the pages that were read last, so that walking on costs no second read.
+pub(super) struct Recent<'a> {
+    pages: &'a Pages,
+    tally: &'a Tally,
+    bodies: Vec<(u32, Body)>,
+}
+
+/// As many as a tree is high, and one to spare.
+const RECENT_MAX: usize = 4;
+
+impl<'a> Recent<'a> {
+    pub(super) fn new(pages: &'a Pages, tally: &'a Tally) -> Self {
+        Self { pages, tally, bodies: Vec::new() }
+    }
+
+    pub(super) fn read(&mut self, page: u32) -> Result<Body, IndexError> {
+        if let Some(at) = self.bodies.iter().position(|(known, _)| *known == page) {
+            self.bodies[..=at].rotate_right(1);
+        } else {
+            let body = self.pages.read(page, self.tally)?;
+            self.bodies.truncate(RECENT_MAX - 1);
+            self.bodies.insert(0, (page, body));
+        }
+        Ok(Arc::clone(&self.bodies[0].1))
+    }
+}
+
+pub(super) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// Takes numbers off the front of some bytes; `None` when they are not there.
+#[derive(Clone, Copy)]
+pub(super) struct Take<'a>(pub(super) &'a [u8]);
+
+impl<'a> Take<'a> {
+    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        Some(u16::from_le_bytes(self.bytes(2)?.try_into().ok()?))
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.bytes(4)?.try_into().ok()?))
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.bytes(8)?.try_into().ok()?))
+    }
+
+    pub(super) fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (&byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    pub(super) fn varint32(&mut self) -> Option<u32> {
+        self.varint()?.try_into().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_come_back() {
+        let values = [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX];
+        let mut bytes = Vec::new();
+        values.iter().for_each(|value| put_varint(&mut bytes, *value));
+        let mut take = Take(&bytes);
+        assert!(values.iter().all(|value| take.varint() == Some(*value)));
+        assert_eq!(take.varint(), None);
+        assert_eq!(Take(&[0x80; 12]).varint(), None);
+    }
+}

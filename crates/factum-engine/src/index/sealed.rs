@@ -1,0 +1,229 @@
+//! [`Sealed`]: the index file of one sealed segment, or of several adjacent ones. It is immutable,
+//! derived from the log, and the same bytes whenever it is built from the same events.
+//!
+//! ```text
+//!   | header | frames | short lists | trees of long lists | dictionary |        all in pages
+//!   first ≤ position ≤ last; in the file a position is its place: position − first, u32
+//! ```
+//! Invariants:
+//! 1. Every event's terms are in it, at its place; a term says exactly how many events carry it.
+//! 2. Only the header stays in memory (G12).
+//! 3. A byte that is not what was written is an error, never an answer (G10).
+
+use std::sync::Arc;
+
+use factum_store::{Position, Timestamp};
+
+use super::{
+    Place,
+    dictionary::{self, DictionaryWriter},
+    frames::{self, FrameLeaf, FrameRow, FramesWriter},
+    header::{Header, Span},
+    pages::{IndexError, PageRun, Pages, Recent, Tally, seal_of},
+    postings::{Cursor, PostingsWriter, Stored},
+    term::Term,
+};
+use crate::machine::File;
+
+/// What a sealed file is made from.
+pub(super) struct Contents {
+    pub(super) first: Position,
+    pub(super) last: Position,
+    /// For each segment its first position and its frames.
+    pub(super) segments: Vec<(Position, Vec<FrameRow>)>,
+}
+
+impl Contents {
+    /// The bytes of the file. `terms` hands over each term once, in rising order, with the places
+    /// that carry it, also rising.
+    pub(super) fn seal(&self, terms: impl FnOnce(&mut dyn FnMut(Term, &[u32]))) -> Vec<u8> {
+        let (frames, frame_leaves) = self.frames();
+        let mut postings = PostingsWriter::default();
+        let mut dictionary = DictionaryWriter::default();
+        terms(&mut |term, places| dictionary.push(term, &postings.keep(places)));
+        let count = dictionary.terms;
+        let (packed, trees) = postings.finish();
+        let (dictionary, buckets) = dictionary.finish();
+
+        let frames_span = Span { first: 1, pages: frames.pages() };
+        let packed_span = frames_span.then(packed.pages());
+        let trees_span = packed_span.then(trees.pages());
+        let times = || self.segments.iter().flat_map(|(_, frames)| frames).map(|row| row.time);
+        let header = Header {
+            first: self.first,
+            last: self.last,
+            earliest: Timestamp::from_micros(times().next().unwrap_or_default()),
+            latest: Timestamp::from_micros(times().last().unwrap_or_default()),
+            frames: frames_span,
+            frame_leaves,
+            packed: packed_span,
+            trees: trees_span,
+            dictionary: trees_span.then(dictionary.pages()),
+            buckets,
+            terms: count,
+            segments: self.segments.iter().map(|(first, _)| *first).collect(),
+        };
+        let mut file = PageRun::default();
+        file.push(&header.body());
+        [frames, packed, trees, dictionary].iter().for_each(|run| file.append(run));
+        file.seal()
+    }
+
+    fn frames(&self) -> (PageRun, u32) {
+        let mut writer = FramesWriter::default();
+        let mut ends = self.segments.iter().skip(1).map(|(first, _)| *first);
+        for (i, (_, frames)) in self.segments.iter().enumerate() {
+            let end = ends.next().unwrap_or(self.last.next()).0 - self.first.0;
+            writer.push_segment(i as u16, frames, end as u32);
+        }
+        writer.finish()
+    }
+}
+
+/// An open index file.
+pub(crate) struct Sealed {
+    header: Header,
+    pages: Pages,
+}
+
+impl Sealed {
+    /// Opens an index file: reads and checks its header, nothing else.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] when it is not a whole index file: build it again.
+    pub(crate) fn open(file: Arc<dyn File>, tally: &Tally) -> Result<Self, IndexError> {
+        let mut pages = Pages { file, seal: 0 };
+        let body = pages.read(0, tally)?;
+        let damaged = |problem| IndexError::Damaged { page: 0, problem };
+        let header = Header::parse(&body).ok_or(damaged("it is not a header of version 1"))?;
+        if pages.file.len()? != header.file_bytes() {
+            return Err(damaged("the file has another length than its header says"));
+        }
+        pages.seal = seal_of(&body);
+        Ok(Self { header, pages })
+    }
+
+    pub(crate) fn first(&self) -> Position {
+        self.header.first
+    }
+
+    pub(crate) fn last(&self) -> Position {
+        self.header.last
+    }
+
+    /// When its first and its last event were recorded.
+    pub(crate) fn times(&self) -> (Timestamp, Timestamp) {
+        (self.header.earliest, self.header.latest)
+    }
+
+    fn recent<'a>(&'a self, tally: &'a Tally) -> Recent<'a> {
+        Recent::new(&self.pages, tally)
+    }
+
+    fn stored(&self, term: Term, recent: &mut Recent<'_>) -> Result<Stored, IndexError> {
+        let Header { dictionary, buckets, packed, trees, .. } = &self.header;
+        match dictionary::find(recent, dictionary.first, *buckets, term)? {
+            None => Ok(Stored::none()),
+            Some(payload) => {
+                let stored = Stored::parse(&payload, packed.first, trees.first);
+                let (page, problem) = (dictionary.first, "an entry can't be read");
+                stored.ok_or(IndexError::Damaged { page, problem })
+            }
+        }
+    }
+
+    /// How many events carry a term, exactly, and the cursor over them. One page is read.
+    pub(crate) fn postings<'a>(
+        &'a self,
+        term: Term,
+        tally: &'a Tally,
+    ) -> Result<(u64, SealedCursor<'a>), IndexError> {
+        let mut recent = self.recent(tally);
+        let stored = self.stored(term, &mut recent)?;
+        let count = stored.count;
+        Ok((count, SealedCursor { first: self.first(), cursor: Cursor::new(stored, recent) }))
+    }
+
+    /// Finds where events lie.
+    pub(crate) fn locator<'a>(&'a self, tally: &'a Tally) -> SealedLocator<'a> {
+        SealedLocator { sealed: self, recent: self.recent(tally), leaf: FrameLeaf::default() }
+    }
+
+    /// The last position recorded at or before a time; `None` when the first was recorded later.
+    pub(crate) fn position_at(
+        &self,
+        time: Timestamp,
+        tally: &Tally,
+    ) -> Result<Option<Position>, IndexError> {
+        if time >= self.header.latest {
+            return Ok(Some(self.last()));
+        }
+        if time < self.header.earliest {
+            return Ok(None);
+        }
+        let tree = frames::tree(self.header.frames.first, self.header.frame_leaves);
+        let places = frames::places_by(&tree, &mut self.recent(tally), time.micros)?;
+        Ok(places.checked_sub(1).map(|place| Position(self.first().0 + u64::from(place))))
+    }
+}
+
+/// Walks the events of a sealed file that carry a term.
+pub(crate) struct SealedCursor<'a> {
+    first: Position,
+    cursor: Cursor<'a>,
+}
+
+impl SealedCursor<'_> {
+    pub(crate) fn at_or_after(&mut self, target: Position) -> Result<Option<Position>, IndexError> {
+        match u32::try_from(target.0.saturating_sub(self.first.0)) {
+            Ok(place) => Ok(self.cursor.at_or_after(place)?.map(|place| self.position(place))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub(crate) fn at_or_before(
+        &mut self,
+        target: Position,
+    ) -> Result<Option<Position>, IndexError> {
+        match target.0.checked_sub(self.first.0) {
+            Some(place) => {
+                let place = u32::try_from(place).unwrap_or(u32::MAX);
+                Ok(self.cursor.at_or_before(place)?.map(|place| self.position(place)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn position(&self, place: u32) -> Position {
+        Position(self.first.0 + u64::from(place))
+    }
+}
+
+/// Finds where events lie; positions near each other cost one page.
+pub(crate) struct SealedLocator<'a> {
+    sealed: &'a Sealed,
+    recent: Recent<'a>,
+    leaf: FrameLeaf,
+}
+
+impl SealedLocator<'_> {
+    /// Where a position of this file lies.
+    pub(crate) fn locate(&mut self, position: Position) -> Result<Option<Place>, IndexError> {
+        let header = &self.sealed.header;
+        if position < header.first || position > header.last {
+            return Ok(None);
+        }
+        let place = (position.0 - header.first.0) as u32;
+        if !self.leaf.contains(place) {
+            let tree = frames::tree(header.frames.first, header.frame_leaves);
+            self.leaf = frames::leaf_of(&tree, &mut self.recent, place)?;
+        }
+        let segment = header.segments.get(usize::from(self.leaf.segment)).copied();
+        let found = self.leaf.at(place).zip(segment);
+        Ok(found.map(|(row, segment)| Place {
+            segment,
+            offset: row.offset,
+            slot: place - row.place,
+        }))
+    }
+}
