@@ -1,1 +1,51 @@
-//! (being written)
+//! Pure decisions: events, commands, deciders, folds, views, upcasting, given/when/then.
+//!
+//! Nothing here knows a clock, randomness, a file, a network or an async runtime, so every rule of
+//! an application can be tested without a store. The traits can be implemented by hand; the macros
+//! of `factum-macros` write them, and their documentation shows what they write.
+//!
+//! | word | here |
+//! |---|---|
+//! | event | [`Event`], [`Carries`], [`EventModel`] |
+//! | fold | [`Fold`], keyed by a [`Key`]: an [`Id`], two, or `()` |
+//! | command, decision | [`Command`], [`Decide`]; what it reads is [`Reads`], and guarded |
+//! | refusal | [`Refusal`] |
+//! | view | [`View`]: [`document`] or [`rows`] |
+
+mod command;
+mod domain;
+mod emits;
+mod event;
+mod fingerprint;
+mod fold;
+mod id;
+mod key;
+mod model;
+mod parameter;
+mod reads;
+mod refusal;
+mod view;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use command::{AnyCommand, Command, Decide, Undecided};
+pub use domain::{Decider, Domain, parse_command};
+pub use emits::Emits;
+pub use event::{
+    Carries, DecodeError, EncodeError, Event, decode_json, new_event, read_event, version_of,
+};
+pub use fingerprint::Fingerprint;
+pub use fold::{AnyFold, ApplyError, Fold, fold_query};
+pub use id::{ID_BYTES_MAX, Id, KIND_BYTES_MAX};
+pub use key::Key;
+pub use model::{CommandModel, DeciderModel, EventModel, FieldModel, ReadModel, RefusalModel};
+pub use parameter::{Each, OneKey, Parameter, Read};
+pub use reads::{Need, Pending, Reads, Slice};
+pub use refusal::{Refusal, Refused};
+pub use view::{
+    AnyDocument, DocumentBuilder, Documents, IntoView, KEYFRAME_EVERY, Projection, Rows,
+    RowsBuilder, View, document, rows,
+};
+
+pub use factum_store::{Invalid, Tag};

@@ -1,0 +1,160 @@
+//! [`Fold`]: small state keyed by an id, with one method for each event it heeds.
+//!
+//! Protects G8: the same events give the same state. A fold's fingerprint covers its code and the
+//! shapes of its events, so a snapshot or view of other code is never taken for its own.
+
+use std::any::Any;
+
+use factum_store::{Position, Query, QueryItem, RecordedEvent};
+
+use crate::{DecodeError, EventModel, Fingerprint, Key, event::event_type};
+
+/// State that follows from events. `#[fold(by = …)]` on an `impl` block writes it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a fold",
+    label = "a fold is expected here",
+    note = "write `#[fold(by = SomeId, version = 1)]` above `impl {Self} {{ … }}`, with one method `fn name(&mut self, e: &SomeEvent)` for each event"
+)]
+pub trait Fold: Default + Send + Sync + 'static {
+    /// What it is keyed by.
+    type By: Key;
+    /// Its name, in snapshots and models.
+    const NAME: &'static str;
+    /// Its version; raise it to throw its snapshots and views away.
+    const VERSION: u32;
+    /// A digest of its code.
+    const CODE: u64;
+    /// The events that it heeds.
+    const HEEDS: &'static [EventModel];
+    /// A digest of all that decides what its state is.
+    const FINGERPRINT: u64 = fingerprint(Self::NAME, Self::VERSION, Self::CODE, Self::HEEDS);
+
+    /// Applies one event; an event that it does not heed changes nothing.
+    ///
+    /// # Errors
+    /// [`ApplyError`] when a heeded event can't be read. The state is then unchanged.
+    fn apply(&mut self, event: &RecordedEvent) -> Result<(), ApplyError>;
+
+    /// The state as bytes; `None` when it keeps no snapshots.
+    fn to_snapshot(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The state of those bytes; `None` when they can't be read, or it keeps no snapshots.
+    fn from_snapshot(_bytes: &[u8]) -> Option<Self> {
+        None
+    }
+
+    /// The events that it heeds.
+    fn heeds() -> Vec<EventModel> {
+        Self::HEEDS.to_vec()
+    }
+
+    /// A digest of all that decides what its state is.
+    fn fingerprint() -> u64 {
+        Self::FINGERPRINT
+    }
+}
+
+const fn fingerprint(name: &str, version: u32, code: u64, heeds: &[EventModel]) -> u64 {
+    let mut digest = Fingerprint::new().text(name).number(version as u64).number(code);
+    let mut at = 0;
+    while at < heeds.len() {
+        digest = digest.number(heeds[at].fingerprint());
+        at += 1;
+    }
+    digest.finish()
+}
+
+/// An event that a fold or a view could not apply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{target} can't apply {event_type} version {version} at position {position}: {problem}")]
+pub struct ApplyError {
+    /// What was to apply it: `fold account`, `view orders`.
+    pub target: String,
+    /// The event's type.
+    pub event_type: String,
+    /// The version that it was written as.
+    pub version: u32,
+    /// Where it is.
+    pub position: Position,
+    /// What is wrong, and what to try.
+    pub problem: String,
+}
+
+impl ApplyError {
+    /// `target` could not apply `event`, because of `problem`.
+    pub fn new(target: String, event: &RecordedEvent, problem: impl Into<String>) -> Self {
+        Self {
+            target,
+            event_type: event.event_type.to_string(),
+            version: crate::version_of(event),
+            position: event.position,
+            problem: problem.into(),
+        }
+    }
+
+    /// `target` could not apply `event`, because it can't be read.
+    #[must_use]
+    pub fn unreadable(target: String, event: &RecordedEvent, cause: DecodeError) -> Self {
+        Self::new(target, event, cause.problem)
+    }
+}
+
+/// The query of a fold for one key, without the types in `ignoring`.
+#[must_use]
+pub fn fold_query<F: Fold>(key: &F::By, ignoring: &[&'static str]) -> Query {
+    let heeded = F::HEEDS.iter().map(|model| model.event_type);
+    let types: Vec<_> = heeded.filter(|name| !ignoring.contains(name)).map(event_type).collect();
+    if types.is_empty() {
+        // An item without types would match every type.
+        return Query::none();
+    }
+    let mut item = QueryItem::types(types);
+    item.types.sort_unstable();
+    item.types.dedup();
+    item.tags = key.tags();
+    item.into()
+}
+
+/// A fold whose type is not known: what a runtime loads.
+pub trait AnyFold: Send + Sync {
+    /// Applies one event.
+    ///
+    /// # Errors
+    /// [`ApplyError`] when a heeded event can't be read.
+    fn apply(&mut self, event: &RecordedEvent) -> Result<(), ApplyError>;
+
+    /// The state as bytes; `None` when it keeps no snapshots.
+    fn snapshot(&self) -> Option<Vec<u8>>;
+
+    /// Becomes the state of a snapshot. `false`, and nothing changed, when it can't be read.
+    fn restore(&mut self, bytes: &[u8]) -> bool;
+
+    /// The fold itself, to be downcast.
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send + Sync>;
+}
+
+impl<F: Fold> AnyFold for F {
+    fn apply(&mut self, event: &RecordedEvent) -> Result<(), ApplyError> {
+        Fold::apply(self, event)
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        self.to_snapshot()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> bool {
+        match F::from_snapshot(bytes) {
+            Some(state) => {
+                *self = state;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send + Sync> {
+        self
+    }
+}
