@@ -1,0 +1,3 @@
+//! The view store on SQLite, through its port.
+
+mod rows;
