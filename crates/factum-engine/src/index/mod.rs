@@ -17,6 +17,8 @@ mod term;
 mod tree;
 
 #[cfg(test)]
+mod planner_tests;
+#[cfg(test)]
 mod tests;
 
 use factum_store::{Direction, Position, Timestamp};

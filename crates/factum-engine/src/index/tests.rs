@@ -1,7 +1,13 @@
 //! The index against the plainest thing that could be right: lists of terms, searched from end to
 //! end. Tail and sealed file must both say the same, and a damaged file nothing at all.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use factum_store::{Direction, Position, Timestamp};
 use proptest::prelude::*;
@@ -10,7 +16,7 @@ use super::{Entry, IndexError, Place, Sealed, Tail, Tally, Term, View, pages::PA
 use crate::machine::File;
 
 /// A file in memory that can be read only.
-struct Bytes(Vec<u8>);
+pub(super) struct Bytes(pub(super) Vec<u8>);
 
 impl File for Bytes {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -315,4 +321,49 @@ fn a_file_that_was_cut_off_or_is_of_another_kind_is_refused() {
     mixed[PAGE_BYTES..2 * PAGE_BYTES].copy_from_slice(&other[PAGE_BYTES..2 * PAGE_BYTES]);
     let (sealed, tally) = (open(mixed).unwrap(), Tally::default());
     assert!(sealed.locator(&tally).locate(Position(10)).is_err());
+}
+
+#[test]
+fn a_reader_of_the_tail_sees_everything_up_to_its_head_and_nothing_after() {
+    const EVENTS: u64 = 40_000;
+    let (tail, head) = (Tail::new(Position(1)), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for i in 0..EVENTS {
+                let terms = [Term(0), Term(i % 5 + 1), own_term(i)];
+                tail.push(&Entry {
+                    position: Position(i + 1),
+                    recorded_at: Timestamp::from_micros(i / 4),
+                    offset: 64 + i / 4 * 100,
+                    opens_frame: i % 4 == 0,
+                    terms: &terms,
+                });
+                // A batch of four is published at once.
+                if i % 4 == 3 {
+                    head.store(i + 1, Ordering::Release);
+                }
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut seen = 0;
+                while seen < EVENTS {
+                    seen = head.load(Ordering::Acquire);
+                    let upto = Position(seen);
+                    let (count, mut cursor) = tail.postings(Term(0), upto);
+                    assert_eq!(count, seen);
+                    let last = cursor.at_or_before(Position::END);
+                    assert_eq!(last, (seen > 0).then_some(upto));
+                    assert_eq!(cursor.at_or_after(upto.next()), None);
+                    let (count, _) = tail.postings(Term(3), upto);
+                    assert_eq!(count, (seen + 2) / 5);
+                    let place = tail.locate(upto, upto).map(|place| (place.offset, place.slot));
+                    assert_eq!(place, (seen > 0).then(|| (64 + (seen - 1) / 4 * 100, 3)));
+                    assert_eq!(tail.locate(upto.next(), upto), None);
+                    let latest = Timestamp::from_micros(u64::MAX - 1);
+                    assert_eq!(tail.position_at(latest, upto), (seen > 0).then_some(upto));
+                }
+            });
+        }
+    });
 }
