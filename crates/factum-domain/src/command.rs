@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    CommandModel, DeciderModel, Emits, EncodeError, Pending, Reads, Refusal, Refused,
+    CommandModel, DeciderModel, Emits, EncodeError, Pending, Reads, Refusal, Refused, fold::same,
     refusal::canonical,
 };
 
@@ -16,11 +16,10 @@ use crate::{
     note = "write `#[derive(Command)]` above `struct {Self}`"
 )]
 pub trait Command: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Its name: `transfer`.
-    const NAME: &'static str;
-
     /// Its shape.
-    fn model() -> CommandModel;
+    const MODEL: CommandModel;
+    /// Its name: `transfer`.
+    const NAME: &'static str = Self::MODEL.name;
 }
 
 /// A command that has a decider. `#[decide]` on a function writes it.
@@ -99,6 +98,62 @@ impl<C: Decide> AnyCommand for C {
                 Ok(Ok(events))
             }
             Err(refusal) => Ok(Err(Refused::of(&refusal))),
+        }
+    }
+}
+
+/// Says, at the place where it is called, that a key names no field of its command.
+#[doc(hidden)]
+pub const fn check_by<C: Command>(decider: &str, parameter: &str, command: &str, field: &str) {
+    let fields = C::MODEL.fields;
+    let mut at = 0;
+    while at < fields.len() {
+        if same(fields[at].rust_name, field) {
+            return;
+        }
+        at += 1;
+    }
+    let text = Sentence::new();
+    let text = text.add("`").add(decider).add("` reads by `").add(parameter).add(".").add(field);
+    let mut text = text.add("`, but `").add(command).add("` has no field `").add(field).add("`; ");
+    let mut at = 0;
+    text = text.add(if fields.is_empty() { "it has no fields" } else { "it has " });
+    while at < fields.len() {
+        let lead = if at == 0 { "`" } else { ", `" };
+        text = text.add(lead).add(fields[at].rust_name).add("`");
+        at += 1;
+    }
+    text.panic()
+}
+
+/// A sentence that is put together in a constant; what is too long is cut.
+struct Sentence {
+    bytes: [u8; 512],
+    length: usize,
+}
+
+impl Sentence {
+    const fn new() -> Self {
+        Self { bytes: [0; 512], length: 0 }
+    }
+
+    const fn add(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        if self.length + text.len() <= self.bytes.len() {
+            let mut at = 0;
+            while at < text.len() {
+                self.bytes[self.length] = text[at];
+                self.length += 1;
+                at += 1;
+            }
+        }
+        self
+    }
+
+    const fn panic(self) -> ! {
+        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(sentence) => panic!("{}", sentence),
+            Err(_) => panic!("a key names no field of its command"),
         }
     }
 }

@@ -21,8 +21,10 @@ pub struct Domain {
 /// A command that can be run by name.
 pub struct Decider {
     model: DeciderModel,
-    parse: fn(&[u8]) -> Result<Box<dyn AnyCommand>, Invalid>,
+    parse: Parse,
 }
+
+type Parse = fn(&[u8]) -> Result<Box<dyn AnyCommand>, Invalid>;
 
 impl Decider {
     /// What it reads, emits and refuses.
@@ -135,6 +137,12 @@ impl Domain {
     /// All event types, by type and version, older versions included.
     pub fn events(&self) -> impl Iterator<Item = &EventModel> {
         self.events.values()
+    }
+
+    /// The text of `events.lock`: the shapes of all events.
+    #[must_use]
+    pub fn events_lock(&self) -> String {
+        crate::events_lock(self.events())
     }
 
     fn add_event(&mut self, model: EventModel) {

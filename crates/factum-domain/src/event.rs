@@ -3,12 +3,15 @@
 //! Protects G8: what was written under an old version is read as the current one, and what can't
 //! be read is an error that says where it is, never a panic and never skipped.
 
+use std::collections::BTreeSet;
+
 use factum_store::{
     ByteString, ContentType, EventType, NewEvent, Position, RecordedEvent, Schema, StreamName, Tag,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use crate::EventModel;
+use crate::{EventModel, Id};
 
 /// An immutable fact, named in the past tense.
 ///
@@ -60,7 +63,7 @@ pub trait Event: Sized + Serialize + DeserializeOwned + Send + Sync + 'static {
 )]
 pub trait Carries<I> {}
 
-impl<E: Event, A: crate::Id, B: crate::Id> Carries<(A, B)> for E where E: Carries<A> + Carries<B> {}
+impl<E: Event, A: Id, B: Id> Carries<(A, B)> for E where E: Carries<A> + Carries<B> {}
 impl<E: Event> Carries<()> for E {}
 
 /// Bytes that are not the event they say they are.
@@ -160,4 +163,78 @@ pub fn new_event<E: Event>(event: &E) -> Result<NewEvent, EncodeError> {
 /// The checked type of an [`EventModel`], without copying.
 pub(crate) fn event_type(text: &'static str) -> EventType {
     EventType::new(ByteString::from_static(text)).expect("EventModel::new has checked the type")
+}
+
+/// Reads JSON of an older version after `upcast` has turned it into the current one.
+///
+/// # Errors
+/// [`DecodeError`].
+#[doc(hidden)]
+pub fn decode_upcast<E: Event>(
+    version: u32,
+    data: &[u8],
+    upcast: fn(u32, Value) -> Result<Value, String>,
+) -> Result<E, DecodeError> {
+    if version >= E::VERSION {
+        return decode_json(version, data);
+    }
+    let error = |problem| DecodeError::new::<E>(version, problem);
+    let old = serde_json::from_slice(data).map_err(|e| error(e.to_string()))?;
+    let new = upcast(version, old).map_err(error)?;
+    serde_json::from_value(new).map_err(|e| error(e.to_string()))
+}
+
+/// A field that puts tags on its event: an id, or an `Option`, `Vec` or `BTreeSet` of ids.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a `#[tag]` field must be an id, not `{Self}`",
+    label = "not an id, nor an `Option`, `Vec` or `BTreeSet` of ids",
+    note = "make an id type with `id!(pub AccountId, \"account\");` (a UUID) or `id!(pub Sku(String), \"sku\");` (a text), or take `#[tag]` away"
+)]
+pub trait TagField {
+    /// The id.
+    type Id: Id;
+    /// The kind of its tags.
+    const KIND: &'static str = <Self::Id as Id>::KIND;
+
+    /// Adds its tags.
+    fn add_to(&self, tags: &mut Vec<Tag>);
+}
+
+impl<I: Id> TagField for I {
+    type Id = I;
+
+    fn add_to(&self, tags: &mut Vec<Tag>) {
+        tags.push(self.tag());
+    }
+}
+
+impl<I: Id> TagField for Option<I> {
+    type Id = I;
+
+    fn add_to(&self, tags: &mut Vec<Tag>) {
+        tags.extend(self.iter().map(Id::tag));
+    }
+}
+
+impl<I: Id> TagField for Vec<I> {
+    type Id = I;
+
+    fn add_to(&self, tags: &mut Vec<Tag>) {
+        tags.extend(self.iter().map(Id::tag));
+    }
+}
+
+impl<I: Id> TagField for BTreeSet<I> {
+    type Id = I;
+
+    fn add_to(&self, tags: &mut Vec<Tag>) {
+        tags.extend(self.iter().map(Id::tag));
+    }
+}
+
+/// The stream `category-id`, of parts that were checked where they were made.
+#[doc(hidden)]
+pub fn stream_of<I: Id>(category: &str, id: &I) -> StreamName {
+    StreamName::new(format!("{category}-{id}")).expect("the category and the id were checked")
 }

@@ -7,7 +7,10 @@ use std::any::Any;
 
 use factum_store::{Position, Query, QueryItem, RecordedEvent};
 
-use crate::{DecodeError, EventModel, Fingerprint, Key, event::event_type};
+use crate::{
+    Carries, DecodeError, Event, EventModel, Fingerprint, Key, Parameter, event::event_type,
+    read_event,
+};
 
 /// State that follows from events. `#[fold(by = …)]` on an `impl` block writes it.
 #[diagnostic::on_unimplemented(
@@ -157,4 +160,41 @@ impl<F: Fold> AnyFold for F {
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send + Sync> {
         self
     }
+}
+
+/// A recorded event as `E`, for the fold `F`.
+///
+/// # Errors
+/// [`ApplyError`] when it is an `E` and can't be read.
+#[doc(hidden)]
+pub fn read_for<F: Fold, E: Event>(event: &RecordedEvent) -> Result<Option<E>, ApplyError> {
+    read_event(event).map_err(|e| ApplyError::unreadable(format!("fold {}", F::NAME), event, e))
+}
+
+/// Says, at the place where it is called, that an event lacks the id of a fold.
+#[doc(hidden)]
+pub const fn carries<E: Event + Carries<By>, By>() {}
+
+/// Whether a parameter's fold heeds an event.
+#[doc(hidden)]
+#[must_use]
+pub const fn heeds<P: Parameter, E: Event>() -> bool {
+    let mut at = 0;
+    while at < <P::Fold as Fold>::HEEDS.len() {
+        if same(<P::Fold as Fold>::HEEDS[at].event_type, E::TYPE) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether two texts are equal, in a constant.
+pub(crate) const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
 }

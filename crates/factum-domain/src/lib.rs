@@ -20,11 +20,14 @@ mod fingerprint;
 mod fold;
 mod id;
 mod key;
+mod lock;
 mod model;
 mod parameter;
 mod reads;
 mod refusal;
 mod view;
+
+pub mod testing;
 
 #[doc(hidden)]
 pub mod __private;
@@ -39,6 +42,7 @@ pub use fingerprint::Fingerprint;
 pub use fold::{AnyFold, ApplyError, Fold, fold_query};
 pub use id::{ID_BYTES_MAX, Id, KIND_BYTES_MAX};
 pub use key::Key;
+pub use lock::{LockProblem, compare_locks, events_lock};
 pub use model::{CommandModel, DeciderModel, EventModel, FieldModel, ReadModel, RefusalModel};
 pub use parameter::{Each, OneKey, Parameter, Read};
 pub use reads::{Need, Pending, Reads, Slice};
@@ -48,4 +52,5 @@ pub use view::{
     RowsBuilder, View, document, rows,
 };
 
+pub use factum_macros::{Command, Event, Refusal, decide, fold};
 pub use factum_store::{Invalid, Tag};

@@ -25,6 +25,9 @@ pub struct EventModel {
 pub struct FieldModel {
     /// Its name in JSON.
     pub name: &'static str,
+    /// Its name in the Rust source.
+    #[serde(skip)]
+    pub rust_name: &'static str,
     /// Its type, as the Rust source has it.
     #[serde(rename = "type")]
     pub rust_type: &'static str,
@@ -43,7 +46,7 @@ impl FieldModel {
     /// A field that must be there and has no other properties.
     #[must_use]
     pub const fn new(name: &'static str, rust_type: &'static str) -> Self {
-        Self { name, rust_type, tag: None, personal: false, optional: false }
+        Self { name, rust_name: name, rust_type, tag: None, personal: false, optional: false }
     }
 
     const fn digest(&self, digest: Fingerprint) -> Fingerprint {
@@ -92,8 +95,7 @@ impl EventModel {
     #[must_use]
     pub const fn after(self, older: &'static EventModel) -> Self {
         assert!(older.version < self.version, "`from` must name an older version of the event");
-        let same = Fingerprint::new().text(self.event_type).finish()
-            == Fingerprint::new().text(older.event_type).finish();
+        let same = crate::fold::same(self.event_type, older.event_type);
         assert!(same, "`from` must name an older version of the same event type");
         Self { older: Some(older), ..self }
     }

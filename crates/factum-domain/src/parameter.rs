@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Fold, Key, Pending, Reads};
+use crate::{Fold, Key, Pending, ReadModel, Reads};
 
 /// The states of a fold at several keys: a decider's parameter `cards: &Each<GiftCard>`.
 pub type Each<F> = BTreeMap<<F as Fold>::By, Arc<F>>;
@@ -107,5 +107,24 @@ impl<K: Key> OneKey<K> for &Option<K> {
 impl<K: Key> OneKey<K> for Option<&K> {
     fn one(self) -> Option<K> {
         self.cloned()
+    }
+}
+
+/// What a parameter of type `P` reads.
+#[doc(hidden)]
+#[must_use]
+pub fn read_model<P: Parameter>(
+    parameter: &'static str,
+    by: &'static str,
+    ignoring: &[&'static str],
+) -> ReadModel {
+    let heeds = <P::Fold as Fold>::HEEDS.iter().map(|model| model.event_type);
+    ReadModel {
+        parameter,
+        fold: <P::Fold as Fold>::NAME,
+        by,
+        many: P::MANY,
+        heeds: heeds.filter(|name| !ignoring.contains(name)).collect(),
+        ignoring: ignoring.to_vec(),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::RefusalModel;
@@ -91,6 +91,26 @@ pub(crate) fn canonical(value: Value) -> Value {
         }
         scalar => scalar,
     }
+}
+
+/// A field of a refusal as JSON; `null` when it can't be written as such.
+#[doc(hidden)]
+pub fn refusal_field<T: Serialize>(field: &T) -> Value {
+    serde_json::to_value(field).unwrap_or(Value::Null)
+}
+
+/// The data of a refusal with fields.
+#[doc(hidden)]
+#[must_use]
+pub fn refusal_data<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+}
+
+/// A field of a refusal from its data.
+#[doc(hidden)]
+#[must_use]
+pub fn read_refusal_field<T: DeserializeOwned>(data: &Value, name: &str) -> Option<T> {
+    T::deserialize(data.get(name)?).ok()
 }
 
 /// Refuses unless a condition holds: `ensure!(account.open, No::NotOpen(c.account));`.

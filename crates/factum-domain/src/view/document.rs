@@ -62,8 +62,10 @@ impl<F: Fold + Serialize + DeserializeOwned> IntoView for DocumentBuilder<F> {
 pub struct Documents {
     view: ViewName,
     keys: fn(&RecordedEvent) -> Vec<String>,
-    open: fn(Option<&[u8]>) -> Result<Box<dyn AnyDocument>, serde_json::Error>,
+    open: Open,
 }
+
+type Open = fn(Option<&[u8]>) -> Result<Box<dyn AnyDocument>, serde_json::Error>;
 
 impl Documents {
     /// The keys of the documents that an event of the view's query concerns.
