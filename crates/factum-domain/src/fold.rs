@@ -134,6 +134,9 @@ pub trait AnyFold: Send + Sync {
     /// Becomes the state of a snapshot. `false`, and nothing changed, when it can't be read.
     fn restore(&mut self, bytes: &[u8]) -> bool;
 
+    /// Becomes the state before any event.
+    fn reset(&mut self);
+
     /// The fold itself, to be downcast.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send + Sync>;
 }
@@ -157,6 +160,10 @@ impl<F: Fold> AnyFold for F {
         }
     }
 
+    fn reset(&mut self) {
+        *self = F::default();
+    }
+
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send + Sync> {
         self
     }
@@ -171,9 +178,20 @@ pub fn read_for<F: Fold, E: Event>(event: &RecordedEvent) -> Result<Option<E>, A
     read_event(event).map_err(|e| ApplyError::unreadable(format!("fold {}", F::NAME), event, e))
 }
 
+/// An event that a fold can heed; only here so that the compiler's message names the fold.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "fold `{F}` is keyed by `{By}`, which event `{Self}` does not carry, so it would never see one",
+    label = "this event has no `#[tag]` field for it",
+    note = "add the field to the event (`#[tag] pub field: {By}`, each for a pair), or key the fold by an id that the event carries, or take the method out"
+)]
+pub trait HeededBy<F, By> {}
+
+impl<E: Event + Carries<By>, F, By> HeededBy<F, By> for E {}
+
 /// Says, at the place where it is called, that an event lacks the id of a fold.
 #[doc(hidden)]
-pub const fn carries<E: Event + Carries<By>, By>() {}
+pub const fn carries<E: HeededBy<F, By>, F, By>() {}
 
 /// Whether a parameter's fold heeds an event.
 #[doc(hidden)]

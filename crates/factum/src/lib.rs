@@ -1,1 +1,42 @@
-//! (being written)
+//! The framework that users add: it runs domain code against a ledger and keeps views.
+//!
+//! ```text
+//!   App::run ──► run::command: read, decide, append (retry on conflict) ──► Ledger
+//!   Ledger ──► run::projector, one thread a view ──► ViewStore ──► App::view
+//! ```
+//!
+//! Start with [`prelude`] and [`App`]. `examples/bank.rs` is a whole application. Only `open` names
+//! an adapter; everything else works over the ports of `factum-store`, so an application is the
+//! same embedded, in a test, and on another store.
+//!
+//! What is not promised: effects on the outside world happen at least once; views follow the ledger
+//! (a read that must see a write says `after`); order by wall clock across machines.
+
+mod app;
+mod fault;
+// mod open;
+mod outcome;
+pub mod prelude;
+mod read;
+mod run;
+mod view;
+
+#[doc(hidden)]
+pub use factum_domain::__private;
+
+pub use app::{App, AppBuilder, ViewStatus};
+pub use factum_domain::*;
+pub use factum_macros::*;
+pub use factum_store as store;
+pub use fault::{Fault, RunError};
+// pub use open::{Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport};
+pub use outcome::{Done, Outcome, Token};
+pub use read::{AsOf, GetState, State};
+pub use run::{Run, RunNamed, SNAPSHOT_EVERY};
+pub use view::{Answer, Freshness, ViewHandle, ViewRead};
+
+/// A new id of a UUID id type: version 7, so ids sort by the time they were made.
+#[must_use]
+pub fn new_id<I: From<uuid::Uuid>>() -> I {
+    I::from(uuid::Uuid::now_v7())
+}

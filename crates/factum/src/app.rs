@@ -1,0 +1,231 @@
+//! [`App`]: a domain on a ledger, with its views.
+
+use std::{collections::BTreeMap, future::IntoFuture, sync::Arc};
+
+use factum_domain::{Decide, Domain, Fold};
+use factum_store::{BoxFuture, Checkpoint, Ledger, Position, ViewStore};
+
+use crate::{
+    Fault,
+    read::GetState,
+    run::{Projector, Run, RunNamed, Snapshots},
+    view::ViewHandle,
+};
+
+/// A domain on a ledger, with its views. Cheap to clone; the views' threads stop when the last
+/// clone is dropped.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) views: Arc<dyn ViewStore>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) domain: Domain,
+    pub(crate) projectors: BTreeMap<String, Projector>,
+    pub(crate) record_commands: bool,
+    /// What must live as long as the application: the opened directory and its lock.
+    _keep: Option<Arc<dyn std::any::Any + Send + Sync>>,
+}
+
+/// Where a view stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewStatus {
+    /// Its name.
+    pub name: String,
+    /// What it has applied.
+    pub checkpoint: Checkpoint,
+    /// Positions of the ledger that it has not looked at yet.
+    pub lag_events: u64,
+    /// Why it stands still, if it does.
+    pub error: Option<String>,
+}
+
+impl App {
+    /// An application over any ports.
+    #[must_use]
+    pub fn over(ledger: Arc<dyn Ledger>, views: Arc<dyn ViewStore>) -> AppBuilder {
+        AppBuilder::new(ledger, views)
+    }
+
+    /// Runs a command: `app.run(command).key("req-42").await`.
+    #[must_use]
+    pub fn run<C: Decide>(&self, command: C) -> Run<C> {
+        Run::new(self.clone(), command)
+    }
+
+    /// Runs the command of this name from JSON: `app.command("transfer", json).key("k").await`.
+    #[must_use]
+    pub fn command(&self, name: &str, json: &[u8]) -> RunNamed {
+        RunNamed::new(self.clone(), name.to_owned(), json.to_vec())
+    }
+
+    /// The state of a fold: `app.get::<Account>(id).as_of(AsOf::Position(p)).await`.
+    #[must_use]
+    pub fn get<F: Fold>(&self, key: F::By) -> GetState<F> {
+        GetState::new(self.clone(), key)
+    }
+
+    /// The view of this name.
+    ///
+    /// # Errors
+    /// [`Fault::Unknown`] when there is none.
+    pub fn view(&self, name: &str) -> Result<ViewHandle, Fault> {
+        if self.inner.projectors.contains_key(name) {
+            return Ok(ViewHandle::new(self.clone(), name.to_owned()));
+        }
+        let known = self.inner.projectors.keys().cloned().collect();
+        Err(Fault::Unknown { what: "view", name: name.to_owned(), known })
+    }
+
+    /// Where each view stands.
+    ///
+    /// # Errors
+    /// [`Fault`] when the ledger's head can't be read.
+    pub async fn views(&self) -> Result<Vec<ViewStatus>, Fault> {
+        let head = self.inner.ledger.head().await?;
+        let status = |(name, projector): (&String, &Projector)| {
+            let status = projector.status();
+            ViewStatus {
+                name: name.clone(),
+                checkpoint: status.checkpoint,
+                lag_events: head.position.0.saturating_sub(status.checkpoint.position.0),
+                error: status.error,
+            }
+        };
+        Ok(self.inner.projectors.iter().map(status).collect())
+    }
+
+    /// Waits until all views have applied what is in the ledger now. `progress` is told the least
+    /// position that all have reached, and the goal.
+    ///
+    /// # Errors
+    /// [`Fault::View`] when a view stands still.
+    pub async fn catch_up(
+        &self,
+        mut progress: impl FnMut(Position, Position),
+    ) -> Result<(), Fault> {
+        let goal = self.inner.ledger.head().await?.position;
+        for projector in self.inner.projectors.values() {
+            projector.reach(goal, |position| progress(position, goal)).await?;
+        }
+        Ok(())
+    }
+
+    /// Throws a view's rows away and projects it again. Meanwhile it answers with what it has.
+    ///
+    /// # Errors
+    /// [`Fault::Unknown`], or [`Fault::View`] when it can't be built.
+    pub async fn rebuild(
+        &self,
+        view: &str,
+        mut progress: impl FnMut(Position, Position),
+    ) -> Result<(), Fault> {
+        self.view(view)?;
+        let goal = self.inner.ledger.head().await?.position;
+        let projector = &self.inner.projectors[view];
+        projector.rebuild().await?;
+        projector.reach(goal, |position| progress(position, goal)).await
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.inner.ledger
+    }
+
+    /// The domain.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.inner.domain
+    }
+
+    /// Stops the views' threads, their checkpoints written. Reads of views then answer with what
+    /// was applied by then.
+    pub async fn close(&self) {
+        for projector in self.inner.projectors.values() {
+            projector.stop();
+        }
+    }
+}
+
+/// An application under construction: await it.
+pub struct AppBuilder {
+    ledger: Arc<dyn Ledger>,
+    views: Arc<dyn ViewStore>,
+    snapshots: Snapshots,
+    domain: Domain,
+    record_commands: bool,
+    keep: Option<Arc<dyn std::any::Any + Send + Sync>>,
+}
+
+impl AppBuilder {
+    fn new(ledger: Arc<dyn Ledger>, views: Arc<dyn ViewStore>) -> Self {
+        Self {
+            ledger,
+            views,
+            snapshots: Snapshots::none(),
+            domain: Domain::new("app"),
+            record_commands: true,
+            keep: None,
+        }
+    }
+
+    /// What the application is made of.
+    #[must_use]
+    pub fn domain(mut self, domain: Domain) -> Self {
+        self.domain = domain;
+        self
+    }
+
+    /// Whether each command is recorded with its outcome and what it read; by default yes. Keyed
+    /// commands are recorded in any case: the record is what a retry is answered from.
+    #[must_use]
+    pub fn record_commands(mut self, record: bool) -> Self {
+        self.record_commands = record;
+        self
+    }
+
+    /// Keeps snapshots of folds in a directory, which is derived and may be deleted.
+    #[must_use]
+    pub fn snapshots(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
+        self.snapshots = Snapshots::in_dir(dir.into());
+        self
+    }
+
+    pub(crate) fn keeping(mut self, value: Arc<dyn std::any::Any + Send + Sync>) -> Self {
+        self.keep = Some(value);
+        self
+    }
+
+    async fn build(self) -> Result<App, Fault> {
+        self.domain.check()?;
+        let mut projectors = BTreeMap::new();
+        for view in self.domain.views() {
+            let (ledger, views) = (Arc::clone(&self.ledger), Arc::clone(&self.views));
+            let projector = Projector::start(ledger, views, Arc::clone(view)).await?;
+            projectors.insert(view.name().to_string(), projector);
+        }
+        let inner = Inner {
+            ledger: self.ledger,
+            views: self.views,
+            snapshots: self.snapshots,
+            domain: self.domain,
+            projectors,
+            record_commands: self.record_commands,
+            _keep: self.keep,
+        };
+        Ok(App { inner: Arc::new(inner) })
+    }
+}
+
+impl IntoFuture for AppBuilder {
+    type Output = Result<App, Fault>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.build())
+    }
+}

@@ -1,0 +1,279 @@
+//! Running a command: read, decide, append; on a conflict, again.
+//!
+//! Protects G4 (the append is guarded by exactly what was read) and G5 (a keyed command has one
+//! outcome: it is looked up first, appended under its key, and a race is answered by the winner's).
+
+use std::{future::IntoFuture, time::Duration};
+
+use factum_domain::{AnyCommand, Decide, Reads, Refusal, Refused, Undecided};
+use factum_store::{
+    Append, AppendError, BoxFuture, ByteString, Condition, Conflict, EventId, Head, IdempotencyKey,
+    NewEvent, Position, Query, Read, Receipt, RequestHash,
+};
+use serde_json::Value;
+
+use crate::{
+    App, Done, Fault, Outcome, RunError,
+    app::Inner,
+    run::{load, record::Record},
+};
+
+/// How often a command is decided before it gives up on conflicts.
+const ATTEMPTS_MAX: u32 = 16;
+/// The most that the pause before the second attempt lasts; it doubles with each attempt.
+const PAUSE: Duration = Duration::from_micros(250);
+/// How often a decision may ask for more than it has, before that is called a mistake.
+const ROUNDS_MAX: u32 = 1_000;
+
+/// Who asks, and under which key.
+#[derive(Clone, Default)]
+struct Request {
+    key: Option<String>,
+    actor: Option<String>,
+    correlation_id: Option<String>,
+}
+
+/// A command that is run: await it.
+pub struct Run<C> {
+    app: App,
+    command: C,
+    request: Request,
+}
+
+/// A command that is run by name: await it.
+pub struct RunNamed {
+    app: App,
+    name: String,
+    json: Vec<u8>,
+    request: Request,
+}
+
+macro_rules! request {
+    () => {
+        /// Makes it safe to retry: the same key and the same command have one outcome, for as long
+        /// as the events are kept.
+        #[must_use]
+        pub fn key(mut self, key: impl Into<String>) -> Self {
+            self.request.key = Some(key.into());
+            self
+        }
+
+        /// Who asks. Keys of different actors never meet.
+        #[must_use]
+        pub fn actor(mut self, actor: impl Into<String>) -> Self {
+            self.request.actor = Some(actor.into());
+            self
+        }
+
+        /// What larger piece of work it belongs to.
+        #[must_use]
+        pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+            self.request.correlation_id = Some(id.into());
+            self
+        }
+    };
+}
+
+impl<C: Decide> Run<C> {
+    pub(crate) fn new(app: App, command: C) -> Self {
+        Self { app, command, request: Request::default() }
+    }
+
+    request!();
+
+    async fn run(self) -> Result<Done, RunError<C::Refusal>> {
+        let outcome = run(&self.app.inner, &self.command, &self.request).await?;
+        let Some(refused) = &outcome.refusal else { return Ok(Done(outcome)) };
+        match <C::Refusal as Refusal>::from_parts(&refused.code, &refused.data) {
+            Some(refusal) => Err(RunError::Refused(refusal)),
+            None => Err(Fault::Corrupt(format!(
+                "{} was refused with {:?}, which this program does not know; run a newer program",
+                C::NAME,
+                refused.code
+            ))
+            .into()),
+        }
+    }
+}
+
+impl<C: Decide> IntoFuture for Run<C> {
+    type Output = Result<Done, RunError<C::Refusal>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl RunNamed {
+    pub(crate) fn new(app: App, name: String, json: Vec<u8>) -> Self {
+        Self { app, name, json, request: Request::default() }
+    }
+
+    request!();
+
+    async fn run(self) -> Result<Outcome, Fault> {
+        let domain = &self.app.inner.domain;
+        let decider = domain.command(&self.name).ok_or_else(|| {
+            let known = domain.commands().map(|d| d.model().command.name.to_owned()).collect();
+            Fault::Unknown { what: "command", name: self.name.clone(), known }
+        })?;
+        let command = decider.parse(&self.json)?;
+        run(&self.app.inner, &*command, &self.request).await
+    }
+}
+
+impl IntoFuture for RunNamed {
+    type Output = Result<Outcome, Fault>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+async fn run(inner: &Inner, command: &dyn AnyCommand, request: &Request) -> Result<Outcome, Fault> {
+    let input = command.input()?;
+    let key = request.key.as_ref().map(|key| idempotency_key(command, &input, key, request));
+    if let Some(key) = &key
+        && let Some(receipt) = inner.ledger.receipt(key.clone()).await?
+    {
+        return replayed(inner, receipt).await;
+    }
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let decided = decide(inner, command).await?;
+        let conflict = match append(inner, command, &input, decided, &key, request).await? {
+            Ok(outcome) => return Ok(outcome),
+            Err(conflict) => conflict,
+        };
+        if attempts == ATTEMPTS_MAX {
+            let command = command.name().to_owned();
+            return Err(Fault::Conflict { command, attempts, last: conflict });
+        }
+        pause(attempts).await;
+    }
+}
+
+fn idempotency_key(
+    command: &dyn AnyCommand,
+    input: &Value,
+    key: &str,
+    request: &Request,
+) -> IdempotencyKey {
+    IdempotencyKey {
+        principal: request.actor.clone().unwrap_or_default().into(),
+        operation: ByteString::from_static(command.name()),
+        key: key.into(),
+        request: RequestHash(*blake3::hash(input.to_string().as_bytes()).as_bytes()),
+    }
+}
+
+/// A decision, and the state it was made from.
+struct Decided {
+    decision: Result<Vec<NewEvent>, Refused>,
+    guard: Query,
+    head: Head,
+}
+
+/// Asks the decider until it has all that it reads, every bit of it up to the same head.
+async fn decide(inner: &Inner, command: &dyn AnyCommand) -> Result<Decided, Fault> {
+    let head = inner.ledger.head().await?;
+    let mut reads = Reads::new();
+    for _ in 0..ROUNDS_MAX {
+        match command.decide(&mut reads) {
+            Ok(decision) => return Ok(Decided { decision, guard: reads.guard(), head }),
+            Err(Undecided::Encode(error)) => return Err(error.into()),
+            Err(Undecided::Pending) => {
+                for mut need in reads.take_needs() {
+                    load(inner, &mut need, head.position).await?;
+                    reads.provide(need);
+                }
+            }
+        }
+    }
+    let name = command.name();
+    Err(Fault::Bug(format!("{name} asked for more {ROUNDS_MAX} times; is its decider pure?")))
+}
+
+/// Appends what was decided: the record first, then the events that it caused.
+async fn append(
+    inner: &Inner,
+    command: &dyn AnyCommand,
+    input: &Value,
+    decided: Decided,
+    key: &Option<IdempotencyKey>,
+    request: &Request,
+) -> Result<Result<Outcome, Box<Conflict>>, Fault> {
+    let Decided { decision, guard, head } = decided;
+    let record = Record::new(command.name(), input, &decision, &guard, head.position);
+    let mut batch = Vec::new();
+    if inner.record_commands || key.is_some() {
+        batch.push(NewEvent { id: Some(EventId(uuid::Uuid::now_v7())), ..record.event()? });
+    }
+    let cause = batch.first().and_then(|record| record.id);
+    batch.extend(decision.unwrap_or_default().into_iter().map(|mut event| {
+        event.envelope.causation_ids.extend(cause);
+        event
+    }));
+    for event in &mut batch {
+        event.envelope.actor = request.actor.clone().map(ByteString::from);
+        event.envelope.correlation_id = request.correlation_id.clone().map(ByteString::from);
+        event.envelope.command_id = request.key.clone().map(ByteString::from);
+    }
+    let outcome = |receipt: Option<Receipt>| {
+        let position = receipt.as_ref().map_or(head.position, |receipt| receipt.last);
+        let (refusal, events) = (record.refusal.clone(), record.events);
+        Outcome { refusal, receipt, position, events, replayed: false }
+    };
+    if batch.is_empty() {
+        return Ok(Ok(outcome(None)));
+    }
+    let mut append = Append::new(batch);
+    if !guard.items.is_empty() {
+        append = append.when(Condition::NoMatch { query: guard, after: head.position });
+    }
+    append.key = key.clone();
+    match inner.ledger.append(append).await {
+        Ok(receipt) if receipt.replayed => replayed(inner, receipt).await.map(Ok),
+        Ok(receipt) => Ok(Ok(outcome(Some(receipt)))),
+        Err(AppendError::Conflict(conflict)) => Ok(Err(conflict)),
+        Err(AppendError::OutcomeUnknown(why)) => unknown(inner, key, why).await.map(Ok),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A keyed command can be looked up; without a key only a person can say whether it happened.
+async fn unknown(
+    inner: &Inner,
+    key: &Option<IdempotencyKey>,
+    why: String,
+) -> Result<Outcome, Fault> {
+    if let Some(key) = key
+        && let Ok(Some(receipt)) = inner.ledger.receipt(key.clone()).await
+    {
+        return replayed(inner, receipt).await;
+    }
+    Err(Fault::OutcomeUnknown(why))
+}
+
+/// The outcome that was recorded under a key.
+async fn replayed(inner: &Inner, receipt: Receipt) -> Result<Outcome, Fault> {
+    let read = Read::new(Query::everything()).after(receipt.first.prev()).up_to(receipt.first);
+    let page = inner.ledger.read(read.limit(1)).await?;
+    let event = page.events.first().ok_or_else(|| {
+        Fault::Corrupt(format!("the command recorded at {} is not there", receipt.first))
+    })?;
+    let record = Record::of(event)?;
+    let position: Position = receipt.last;
+    let (refusal, events) = (record.refusal, record.events);
+    Ok(Outcome { refusal, receipt: Some(receipt), position, events, replayed: true })
+}
+
+/// Waits a random part of a span that doubles with each attempt, so that rivals part.
+async fn pause(attempts: u32) {
+    let most = PAUSE.as_micros() as u64 * (1 << attempts.min(8));
+    let chance = uuid::Uuid::now_v7().as_u128() as u64;
+    tokio::time::sleep(Duration::from_micros(chance % most.max(1))).await;
+}

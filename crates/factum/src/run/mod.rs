@@ -1,0 +1,17 @@
+//! What runs: commands against the ledger, projectors against the view store.
+
+mod as_of;
+mod command;
+mod load;
+mod projection;
+mod projector;
+mod record;
+mod snapshot;
+
+pub use command::{Run, RunNamed};
+pub use load::SNAPSHOT_EVERY;
+
+pub(crate) use as_of::scratch_at;
+pub(crate) use load::load;
+pub(crate) use projector::Projector;
+pub(crate) use snapshot::Snapshots;
