@@ -104,6 +104,7 @@ impl<C: Decide> AnyCommand for C {
 
 /// Says, at the place where it is called, that a key names no field of its command.
 #[doc(hidden)]
+#[track_caller]
 pub const fn check_by<C: Command>(decider: &str, parameter: &str, command: &str, field: &str) {
     let fields = C::MODEL.fields;
     let mut at = 0;
@@ -150,6 +151,7 @@ impl Sentence {
         self
     }
 
+    #[track_caller]
     const fn panic(self) -> ! {
         match std::str::from_utf8(self.bytes.split_at(self.length).0) {
             Ok(sentence) => panic!("{}", sentence),

@@ -183,7 +183,7 @@ pub fn read_for<F: Fold, E: Event>(event: &RecordedEvent) -> Result<Option<E>, A
 #[diagnostic::on_unimplemented(
     message = "fold `{F}` is keyed by `{By}`, which event `{Self}` does not carry, so it would never see one",
     label = "this event has no `#[tag]` field for it",
-    note = "add the field to the event (`#[tag] pub field: {By}`, each for a pair), or key the fold by an id that the event carries, or take the method out"
+    note = "add a `#[tag]` field of type `{By}` to the event (for a pair, one of each type), key the fold by an id that the event carries, or take the method out"
 )]
 pub trait HeededBy<F, By> {}
 

@@ -75,6 +75,11 @@ where
 }
 
 /// At most one key.
+#[diagnostic::on_unimplemented(
+    message = "`#[by(…)]` gives `{Self}`, but the fold is keyed by `{K}`",
+    label = "this fold is keyed by `{K}`",
+    note = "give a `{K}`, a reference to one, or an `Option` of either; for `&Each<Fold>` something that iterates over those"
+)]
 pub trait OneKey<K> {
     /// The key.
     fn one(self) -> Option<K>;

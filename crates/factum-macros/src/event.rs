@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{
-    DeriveInput, Error, Ident, LitInt, LitStr, Path, Token,
+    DeriveInput, Error, Ident, LitInt, LitStr, Path, Token, Type,
     parse::{Parse, ParseStream},
     spanned::Spanned,
 };
@@ -77,10 +77,9 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     });
     let stream = stream(&options, &fields)?;
     let decode = decode(&options);
-    let carries = carried(&fields).into_iter().map(|ty| {
-        quote_spanned!(ty.span()=> impl ::factum::__private::Carries<
-            <#ty as ::factum::__private::TagField>::Id> for #name {})
-    });
+    let carries = carried(&fields)
+        .into_iter()
+        .map(|id| quote_spanned!(id.span()=> impl ::factum::__private::Carries<#id> for #name {}));
     Ok(quote! {
         const _: () = {
             #serde
@@ -114,19 +113,16 @@ fn model(options: &Options, fields: &[NamedField<'_>]) -> TokenStream {
         ::factum::__private::EventModel::new(#event_type, #version, &[#(#fields),*]) #older)
 }
 
-/// Two fields of one id type carry it once.
-fn carried<'a>(fields: &'a [NamedField<'_>]) -> Vec<&'a syn::Type> {
-    let mut seen = Vec::new();
-    let mut types = Vec::new();
+/// The id types of the `#[tag]` fields, each once.
+fn carried<'a>(fields: &'a [NamedField<'_>]) -> Vec<&'a Type> {
+    let mut ids: Vec<&Type> = Vec::new();
     for field in fields.iter().filter(|field| field.tag) {
         let id = fields::inner(field.ty, &["Option", "Vec", "BTreeSet"]).unwrap_or(field.ty);
-        let id = source::text(id);
-        if !seen.contains(&id) {
-            seen.push(id);
-            types.push(field.ty);
+        if ids.iter().all(|known| source::text(known) != source::text(id)) {
+            ids.push(id);
         }
     }
-    types
+    ids
 }
 
 fn stream(options: &Options, fields: &[NamedField<'_>]) -> syn::Result<Option<TokenStream>> {

@@ -12,7 +12,7 @@ use syn::{
 use crate::source;
 
 /// What stands in `#[fold(…)]`.
-pub(crate) struct Options {
+struct Options {
     by: Type,
     version: Option<LitInt>,
     name: Option<LitStr>,
@@ -59,7 +59,15 @@ struct Heeding<'a> {
     recorded: bool,
 }
 
-pub(crate) fn expand(options: &Options, item: &ItemImpl) -> syn::Result<TokenStream> {
+pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let item: ItemImpl = syn::parse2(item)?;
+    let written = syn::parse2(attribute).and_then(|options| written(&options, &item));
+    // The item stays in any case, so that a mistake is the only thing that the compiler reports.
+    let written = written.unwrap_or_else(|e| e.into_compile_error());
+    Ok(quote!(#item #written))
+}
+
+fn written(options: &Options, item: &ItemImpl) -> syn::Result<TokenStream> {
     if let Some((path, _)) = &item.trait_ {
         let problem = "`#[fold]` stands on the `impl` block of a type, not of a trait";
         return Err(Error::new(path.span(), problem));
@@ -77,13 +85,11 @@ pub(crate) fn expand(options: &Options, item: &ItemImpl) -> syn::Result<TokenStr
     let events: Vec<_> = heeding.iter().map(|heeding| heeding.event).collect();
     let carries = events.iter().map(|event| {
         quote_spanned!(event.span()=>
-            const _: () = ::factum::__private::carries::<#event, #by>();)
+            const _: () = ::factum::__private::carries::<#event, #state, #by>();)
     });
     let applies = heeding.iter().map(apply);
     let snapshot = options.snapshot.then(|| snapshot_code(state));
     Ok(quote! {
-        #item
-
         #(#carries)*
 
         impl ::factum::__private::Fold for #state {

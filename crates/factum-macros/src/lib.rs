@@ -154,8 +154,7 @@ pub fn derive_refusal(input: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn fold(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let options = syn::parse::<fold::Options>(attribute);
-    expand(options.and_then(|options| fold::expand(&options, &syn::parse(item)?)))
+    expand(fold::expand(attribute.into(), item.into()))
 }
 
 /// Makes a function the decider of its command.

@@ -5,3 +5,4 @@
 extern crate factum_domain as factum;
 
 mod bank;
+mod messages;

@@ -7,7 +7,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{
     Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PatType, PathArguments, ReturnType,
-    Signature, Type, spanned::Spanned,
+    Signature, Type, parse_quote, spanned::Spanned,
 };
 
 use self::parameter::Parameter;
@@ -29,23 +29,27 @@ pub(crate) fn expand(attribute: &TokenStream, item: TokenStream) -> syn::Result<
         return Err(Error::new(attribute.span(), problem));
     }
     let function: ItemFn = syn::parse2(item)?;
-    let decider = decider(&function.sig)?;
+    let mut kept = without_by(function.clone());
+    let decider = match decider(&function.sig) {
+        Ok(decider) => decider,
+        Err(problem) => return Ok(beside(&problem, &kept)),
+    };
     let written = implementation(&decider);
     let emitted = emitted::check(decider.name, decider.emits, decider.refusal, &function.block);
-    let function = without_by(function.clone());
-    match emitted {
-        Ok(()) => Ok(quote!(#function #written)),
-        // The message says it all: without the body, the compiler does not say it again.
+    Ok(match emitted {
+        Ok(()) => quote!(#kept #written),
         Err(problem) => {
-            let ItemFn { attrs, vis, sig, .. } = function;
-            let problem = problem.into_compile_error();
-            Ok(quote! {
-                #problem
-                #(#attrs)* #[allow(unused)] #vis #sig { ::core::unreachable!() }
-                #written
-            })
+            kept.block = parse_quote!({ ::core::unreachable!() });
+            let kept = beside(&problem, &kept);
+            quote!(#kept #written)
         }
-    }
+    })
+}
+
+/// A problem beside the function, so that it is the only thing that the compiler reports.
+fn beside(problem: &Error, function: &ItemFn) -> TokenStream {
+    let problem = problem.to_compile_error();
+    quote!(#problem #[allow(unused)] #function)
 }
 
 fn decider(signature: &Signature) -> syn::Result<Decider<'_>> {
