@@ -1,0 +1,6 @@
+//! The shop's rules one by one, the data set's ground truth, and what holds under races and kills.
+
+mod effects;
+mod events_lock;
+mod rules;
+mod world;
