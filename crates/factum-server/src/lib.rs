@@ -1,1 +1,11 @@
-//! (being written)
+//! Factum's server: one API in Rust, and the HTTP face that translates it.
+
+mod api;
+mod config;
+mod connection;
+mod http;
+pub mod json;
+mod server;
+
+pub use config::{Config, ServeError};
+pub use server::Server;

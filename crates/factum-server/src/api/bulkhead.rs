@@ -1,0 +1,90 @@
+//! Bulkheads: commands, queries and subscriptions each have places of their own, so a surge of one
+//! kind neither stops nor slows another (G11).
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::ApiError;
+use crate::Config;
+
+/// One for each kind of request.
+pub(crate) struct Bulkheads {
+    pub(crate) commands: Bulkhead,
+    pub(crate) queries: Bulkhead,
+    /// Queries that wait for a view to have seen something.
+    pub(crate) waiting_queries: Bulkhead,
+    pub(crate) subscriptions: Bulkhead,
+}
+
+impl Bulkheads {
+    pub(crate) fn new(config: &Config) -> Self {
+        let of = |what, places| Bulkhead::new(what, places, config.patience);
+        Self {
+            commands: of("commands", config.commands_max),
+            queries: of("queries", config.queries_max),
+            waiting_queries: of("queries", config.queries_max),
+            subscriptions: of("subscriptions", config.subscriptions_max),
+        }
+    }
+}
+
+/// A bounded number of places.
+pub(crate) struct Bulkhead {
+    what: &'static str,
+    places: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Bulkhead {
+    fn new(what: &'static str, places: usize, patience: Duration) -> Self {
+        let places = places.clamp(1, Semaphore::MAX_PERMITS);
+        Self { what, places: Arc::new(Semaphore::new(places)), patience }
+    }
+
+    /// A place, kept until it is dropped.
+    pub(crate) async fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        match timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(ApiError::Busy { what: self.what }),
+        }
+    }
+
+    /// Does work that may wait for a disk: on a thread that may block, so that it never holds up
+    /// those that answer others. Work that has begun is finished even when the asker goes away.
+    pub(crate) async fn run<T, W>(&self, work: W) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        W: Future<Output = T> + Send + 'static,
+    {
+        let place = self.enter().await?;
+        let runtime = Handle::current();
+        let working = tokio::task::spawn_blocking(move || {
+            let done = runtime.block_on(work);
+            drop(place);
+            done
+        });
+        working.await.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => ApiError::Stopping,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_place_one_is_told_so_and_the_place_comes_back() {
+        let bulkhead = Bulkhead::new("queries", 1, Duration::from_secs(2));
+        let place = bulkhead.enter().await.expect("is free");
+        assert!(matches!(bulkhead.enter().await, Err(ApiError::Busy { what: "queries" })));
+        drop(place);
+        assert!(bulkhead.enter().await.is_ok());
+    }
+}

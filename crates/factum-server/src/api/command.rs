@@ -1,0 +1,32 @@
+//! Commands: run one, once for each key (G5); and the catalogue of those there are.
+
+use factum::{DeciderModel, Outcome};
+
+use super::{Api, ApiError};
+
+/// Which command to run.
+pub(crate) struct RunCommand {
+    pub(crate) ledger: String,
+    pub(crate) command: String,
+    /// Its fields, as JSON.
+    pub(crate) input: String,
+    /// Makes a retry safe.
+    pub(crate) key: Option<String>,
+}
+
+impl Api {
+    pub(crate) async fn run(&self, request: RunCommand) -> Result<Outcome, ApiError> {
+        let run = self.app(&request.ledger)?.command(&request.command, request.input.as_bytes());
+        let run = match request.key {
+            Some(key) => run.key(key),
+            None => run,
+        };
+        Ok(self.bulkheads.commands.run(run.into_future()).await??)
+    }
+
+    /// The commands, with what they read, emit and refuse.
+    pub(crate) fn commands(&self, ledger: &str) -> Result<Vec<DeciderModel>, ApiError> {
+        let app = self.app(ledger)?;
+        Ok(app.domain().commands().map(|decider| decider.model().clone()).collect())
+    }
+}

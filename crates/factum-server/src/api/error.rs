@@ -1,0 +1,48 @@
+//! [`ApiError`]: why something can't be answered with "yes". A refusal by the domain is none of
+//! these: it is what a command came to.
+
+use factum::{Fault, Freshness};
+use factum_store::{AppendError, Conflict, Invalid, ReadError};
+
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// There is no ledger of this name.
+    UnknownLedger { ledger: String },
+    /// The view has nothing under this key, as fresh as it is.
+    UnknownKey { view: String, key: String, freshness: Freshness },
+    /// A condition of an append did not hold.
+    Conflict(Box<Conflict>),
+    /// All places for requests of this kind are taken.
+    Busy { what: &'static str },
+    /// The server is ending.
+    Stopping,
+    /// Everything that the framework says.
+    Fault(Fault),
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<AppendError> for ApiError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict(conflict) => Self::Conflict(conflict),
+            error => Self::Fault(error.into()),
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Fault(invalid.into())
+    }
+}

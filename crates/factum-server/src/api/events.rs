@@ -1,0 +1,78 @@
+//! Read events: a page of what a query matches, bounded in number and in bytes (G12).
+
+use std::sync::Arc;
+
+use factum_store::{Direction, Head, Ledger, Position, Query, Read, ReadError, RecordedEvent};
+
+use serde::Serialize;
+
+use super::{Api, ApiError};
+
+/// Which events to read.
+pub(crate) struct ReadEvents {
+    pub(crate) ledger: String,
+    pub(crate) query: Query,
+    pub(crate) after: Position,
+    pub(crate) up_to: Position,
+    pub(crate) direction: Direction,
+    pub(crate) limit: usize,
+}
+
+/// Some events, and where to go on.
+pub(crate) struct EventsPage {
+    pub(crate) events: Vec<RecordedEvent>,
+    /// The bound to ask with next: a new `after`, or a new `up_to` when reading backward.
+    pub(crate) next: Option<Next>,
+    pub(crate) head: Head,
+}
+
+/// Where the next page begins: the bound to replace in the request.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Next {
+    After(Position),
+    UpTo(Position),
+}
+
+impl ReadEvents {
+    /// Events in a page when nobody says how many.
+    pub(crate) const LIMIT: usize = 100;
+    /// Events in a page at most.
+    pub(crate) const LIMIT_MAX: usize = 1_000;
+    /// A page ends after the event that takes it beyond this many bytes of payload.
+    const BYTES: usize = 8 << 20;
+    /// Events read at a time. A page is made of several reads, so that large events end it early.
+    const STEP: usize = 32;
+}
+
+impl Api {
+    pub(crate) async fn events(&self, request: ReadEvents) -> Result<EventsPage, ApiError> {
+        let ledger = self.ledger(&request.ledger)?;
+        Ok(self.bulkheads.queries.run(page(ledger, request)).await??)
+    }
+}
+
+async fn page(ledger: Arc<dyn Ledger>, request: ReadEvents) -> Result<EventsPage, ReadError> {
+    let ReadEvents { query, after, up_to, direction, limit, .. } = request;
+    let first = Read { query, after, up_to, direction, limit };
+    let (mut events, mut bytes, mut head) = (Vec::new(), 0, Head::default());
+    let mut next = Some(first);
+    while let Some(read) = next.take() {
+        if events.len() >= limit || bytes >= ReadEvents::BYTES {
+            next = Some(read);
+            break;
+        }
+        let step = ReadEvents::STEP.min(limit - events.len());
+        let page = ledger.read(read.limit(step)).await?;
+        bytes +=
+            page.events.iter().map(|event| event.data.len() + event.metadata.len()).sum::<usize>();
+        events.extend(page.events);
+        head = page.head;
+        next = page.next;
+    }
+    let next = next.map(|read| match read.direction {
+        Direction::Forward => Next::After(read.after),
+        Direction::Backward => Next::UpTo(read.up_to),
+    });
+    Ok(EventsPage { events, next, head })
+}

@@ -1,0 +1,51 @@
+//! One API in Rust, a file for each operation: typed requests, typed answers. Faces translate into
+//! it and out of it; what may be asked, and how much of it, is decided here and nowhere else.
+
+mod append;
+mod bulkhead;
+mod command;
+mod error;
+mod events;
+mod health;
+mod ledgers;
+mod subscribe;
+mod view;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use factum::App;
+use factum_store::Ledger;
+
+pub(crate) use append::AppendEvents;
+use bulkhead::Bulkheads;
+pub(crate) use command::RunCommand;
+pub(crate) use error::ApiError;
+pub(crate) use events::{Next, ReadEvents};
+pub(crate) use ledgers::LedgerStatus;
+pub(crate) use subscribe::{SubscribeEvents, Subscription};
+pub(crate) use view::AskView;
+
+use crate::Config;
+
+/// Everything that can be asked of a server.
+pub(crate) struct Api {
+    /// Each ledger's application, by the ledger's name.
+    apps: BTreeMap<String, App>,
+    bulkheads: Bulkheads,
+    view_deadline: Duration,
+}
+
+impl Api {
+    pub(crate) fn new(apps: BTreeMap<String, App>, config: &Config) -> Self {
+        Self { apps, bulkheads: Bulkheads::new(config), view_deadline: config.view_deadline }
+    }
+
+    fn app(&self, ledger: &str) -> Result<App, ApiError> {
+        let app = self.apps.get(ledger);
+        app.cloned().ok_or_else(|| ApiError::UnknownLedger { ledger: ledger.to_owned() })
+    }
+
+    fn ledger(&self, name: &str) -> Result<Arc<dyn Ledger>, ApiError> {
+        self.app(name).map(|app| Arc::clone(app.ledger()))
+    }
+}

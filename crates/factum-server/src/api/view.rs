@@ -1,0 +1,63 @@
+//! Ask a view: rows with how fresh they are, as of now, after a receipt (G9), or at a moment.
+
+use factum::{Answer, AsOf, ViewStatus};
+use factum_store::Position;
+
+use super::{Api, ApiError};
+
+/// What to ask a view.
+pub(crate) struct AskView {
+    pub(crate) ledger: String,
+    pub(crate) view: String,
+    /// Only what it has under this key, which must be something.
+    pub(crate) key: Option<String>,
+    /// The rows must have seen this.
+    pub(crate) after: Option<Position>,
+    /// The rows at this moment.
+    pub(crate) as_of: Option<AsOf>,
+    pub(crate) cursor: Option<String>,
+    pub(crate) limit: usize,
+}
+
+impl AskView {
+    /// Rows in a page when nobody says how many.
+    pub(crate) const LIMIT: usize = 100;
+    /// Rows in a page at most.
+    pub(crate) const LIMIT_MAX: usize = 1_000;
+}
+
+impl Api {
+    pub(crate) async fn ask(&self, request: AskView) -> Result<Answer, ApiError> {
+        let AskView { ledger, view, key, after, as_of, cursor, limit } = request;
+        let handle = self.app(&ledger)?.view(&view)?;
+        let mut read = match &key {
+            Some(key) => handle.get(key.as_str()),
+            None => handle.list(),
+        };
+        read = read.limit(limit).cursor(cursor).deadline(self.view_deadline);
+        // Whoever waits for a view that is behind takes no place from those who ask another.
+        let bulkhead = match after {
+            Some(_) => &self.bulkheads.waiting_queries,
+            None => &self.bulkheads.queries,
+        };
+        if let Some(after) = after {
+            read = read.after(after);
+        }
+        if let Some(as_of) = as_of {
+            read = read.as_of(as_of);
+        }
+        let answer = bulkhead.run(read.into_future()).await??;
+        match key {
+            Some(key) if answer.rows.is_empty() => {
+                Err(ApiError::UnknownKey { view, key, freshness: answer.freshness })
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    /// Where the views of a ledger stand.
+    pub(crate) async fn views(&self, ledger: &str) -> Result<Vec<ViewStatus>, ApiError> {
+        let app = self.app(ledger)?;
+        Ok(self.bulkheads.queries.run(async move { app.views().await }).await??)
+    }
+}

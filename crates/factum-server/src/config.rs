@@ -1,0 +1,115 @@
+//! [`Config`]: where the server listens, and how large anything may be that a client can make large
+//! (G11, G12). The defaults are safe: loopback only, everything bounded.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+/// Where a server listens, and its limits.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address. Port 0 takes a free port. `127.0.0.1:2113`.
+    pub listen: SocketAddr,
+    /// Whether `listen` may be an address that other machines reach. There is no authentication
+    /// yet: whoever reaches the server may read and write everything.
+    pub insecure_listen_beyond_loopback: bool,
+    /// Further names that clients may call the server by (the `Host` header), beside `localhost`
+    /// and its addresses.
+    pub hosts: Vec<String>,
+    /// Connections at a time; further ones wait to be accepted. 1,024.
+    pub connections_max: usize,
+    /// Commands and appends at a time. 64.
+    pub commands_max: usize,
+    /// Reads of events and views at a time. 32.
+    pub queries_max: usize,
+    /// Streams of events at a time. 512.
+    pub subscriptions_max: usize,
+    /// How long a request waits for its turn before it is told that the server is busy. 2 s.
+    pub patience: Duration,
+    /// Bytes of one body. 4 MiB.
+    pub body_bytes_max: usize,
+    /// Bytes of all bodies that are being received at a time. 64 MiB.
+    pub bodies_bytes_max: usize,
+    /// Bytes of a request's line and headers. 64 KiB.
+    pub head_bytes_max: usize,
+    /// How long the head of the next request may take; an idle connection is closed after it. 15 s.
+    pub head_timeout: Duration,
+    /// How long a body may take. 30 s.
+    pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer before the connection is closed. 60 s.
+    pub write_timeout: Duration,
+    /// How long a read waits for a view to see the position in `after`. 5 s.
+    pub view_deadline: Duration,
+    /// How often a silent stream of events says that it is alive. 15 s.
+    pub heartbeat: Duration,
+    /// How long requests may go on after shutdown was asked for. 10 s.
+    pub grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Self::PORT),
+            insecure_listen_beyond_loopback: false,
+            hosts: Vec::new(),
+            connections_max: 1_024,
+            commands_max: 64,
+            queries_max: 32,
+            subscriptions_max: 512,
+            patience: Duration::from_secs(2),
+            body_bytes_max: 4 << 20,
+            bodies_bytes_max: 64 << 20,
+            head_bytes_max: 64 << 10,
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+            view_deadline: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(15),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// The port that a server listens on when nobody says otherwise.
+    pub const PORT: u16 = 2113;
+
+    /// The defaults, listening at `listen`.
+    #[must_use]
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, ..Self::default() }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ServeError> {
+        let loopback = self.listen.ip().to_canonical().is_loopback();
+        if !loopback && !self.insecure_listen_beyond_loopback {
+            return Err(ServeError::BeyondLoopback { listen: self.listen });
+        }
+        Ok(())
+    }
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address can be reached by other machines, and nothing would ask them who they are.
+    #[error(
+        "{listen} can be reached from other machines, and there is no authentication yet: whoever \
+         reaches it may read and write everything; listen on 127.0.0.1, or say explicitly that \
+         this is meant (--insecure-listen-beyond-loopback)"
+    )]
+    BeyondLoopback {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// The address can't be listened on.
+    #[error("can't listen on {listen}: {problem}; choose another port, or 0 for a free one")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        problem: std::io::Error,
+    },
+}

@@ -1,0 +1,142 @@
+//! `/v1/ledgers/{ledger}/events`: pages of events, or a stream of them, and appends.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
+use factum_store::{Direction, Position, Query, QueryItem, RecordedEvent};
+use serde::{Serialize, Serializer};
+
+use super::{
+    Shared,
+    answer::ok,
+    append::AppendBody,
+    idempotency_key,
+    parameters::{Known, Parameters},
+    problem::{Kind, Problem},
+    stream,
+};
+use crate::{
+    api::{AppendEvents, Next, ReadEvents, SubscribeEvents},
+    json,
+};
+
+/// The parameters of a read.
+pub(crate) const PARAMETERS: &[Known] = &[
+    ("type", "only events of this type; repeat it for any of several"),
+    ("tag", "only events with this tag; repeat it for all of several"),
+    ("stream", "only events of this stream"),
+    ("category", "only events of streams of this category"),
+    ("system", "true: Factum's own events too"),
+    ("after", "only events after this position"),
+    ("up_to", "only events up to this position"),
+    ("direction", "forward (oldest first, the default) or backward"),
+    ("limit", "at most this many, 1 to 1000; 100 by default"),
+];
+
+const ONLY_PAGES: &str = "is for pages; a stream (Accept: text/event-stream) goes on without end";
+
+/// GET: a page, or a stream if the client accepts server-sent events.
+pub(crate) async fn read(
+    State(shared): State<Arc<Shared>>,
+    Path(ledger): Path<String>,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = query(&parameters)?;
+    let after = Position(parameters.one("after")?.unwrap_or_default());
+    if accepts_stream(&headers) {
+        parameters.without(&["up_to", "direction", "limit"], ONLY_PAGES)?;
+        let after = last_event_id(&headers)?.unwrap_or(after);
+        let signals = shared.api.subscribe(SubscribeEvents { ledger, query, after }).await?;
+        return Ok(stream::answer(signals, &shared));
+    }
+    let page = ReadEvents {
+        ledger,
+        query,
+        after,
+        up_to: parameters.one("up_to")?.map_or(Position::END, Position),
+        direction: direction(&parameters)?,
+        limit: parameters.limit(ReadEvents::LIMIT, ReadEvents::LIMIT_MAX)?,
+    };
+    let page = shared.api.events(page).await?;
+    ok(&PageJson { events: Events(&page.events), next: page.next, head: json::head(page.head) })
+}
+
+/// POST: an append.
+pub(crate) async fn append(
+    State(shared): State<Arc<Shared>>,
+    Path(ledger): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let key = idempotency_key(request.headers())?;
+    let body = shared.bodies.json(request).await?;
+    let (events, conditions) = body.read::<AppendBody>()?.into_parts()?;
+    let receipt = shared.api.append(AppendEvents { ledger, events, conditions, key }).await?;
+    ok(&Appended { receipt: json::receipt(&receipt), replayed: receipt.replayed })
+}
+
+#[derive(Serialize)]
+struct PageJson<'a, H> {
+    events: Events<'a>,
+    next: Option<Next>,
+    head: H,
+}
+
+struct Events<'a>(&'a [RecordedEvent]);
+
+impl Serialize for Events<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(json::event))
+    }
+}
+
+#[derive(Serialize)]
+struct Appended<R> {
+    receipt: R,
+    replayed: bool,
+}
+
+/// One item: any of the types, all of the tags, and the stream or category.
+fn query(parameters: &Parameters) -> Result<Query, Problem> {
+    Ok(Query::from(QueryItem {
+        types: parameters.all("type")?,
+        tags: parameters.all("tag")?,
+        stream: parameters.one("stream")?,
+        category: parameters.one("category")?,
+        system: parameters.switch("system")?,
+    }))
+}
+
+fn direction(parameters: &Parameters) -> Result<Direction, Problem> {
+    match parameters.text("direction")? {
+        None | Some("forward") => Ok(Direction::Forward),
+        Some("backward") => Ok(Direction::Backward),
+        Some(_) => Err(Problem::invalid("direction", "must be forward or backward")),
+    }
+}
+
+fn accepts_stream(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|media| {
+        let essence = media.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("text/event-stream")
+    })
+}
+
+/// Where a browser that reconnects goes on: what it saw last counts, not what it asked for first.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
+    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let position = value.to_str().ok().and_then(|text| text.parse().ok());
+    position.map(Position).map(Some).ok_or_else(|| said_wrongly(value))
+}
+
+fn said_wrongly(value: &HeaderValue) -> Problem {
+    let detail = format!("the header Last-Event-ID is {value:?}; it must be a position");
+    Problem::new(Kind::Invalid, detail).with("field", "Last-Event-ID")
+}

@@ -1,0 +1,86 @@
+//! How what the API says becomes a problem document.
+
+use factum::Fault;
+use factum_store::Conflict;
+use serde_json::{Value, json};
+
+use super::{
+    problem::{Kind, Problem},
+    view::freshness_json,
+};
+use crate::api::ApiError;
+
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::UnknownLedger { ledger } => {
+                let detail = format!("there is no ledger {ledger:?}; GET /v1/ledgers lists them");
+                Self::new(Kind::UnknownLedger, detail)
+            }
+            ApiError::UnknownKey { view, key, freshness } => {
+                let detail = format!("the view {view} has nothing under {key:?}");
+                let problem = Self::new(Kind::UnknownKey, detail);
+                let seen = freshness_json(&freshness);
+                let members = seen.as_object().into_iter().flatten();
+                members.fold(problem, |problem, (name, value)| problem.with(name, value.clone()))
+            }
+            ApiError::Conflict(conflict) => Self::new(Kind::Conflict, conflict.to_string())
+                .with("conflict", conflict_json(&conflict)),
+            ApiError::Busy { what } => {
+                let detail = format!("the server has as many {what} as it takes; try again soon");
+                Self::new(Kind::Busy, detail)
+            }
+            ApiError::Stopping => Self::new(Kind::Unavailable, "the server is stopping"),
+            ApiError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let said = fault.to_string();
+        match fault {
+            Fault::Invalid(invalid) => Self::invalid(invalid.field, invalid.problem),
+            Fault::Timeout { view, position, wanted } => Self::new(Kind::ViewBehind, said)
+                .with("view", view)
+                .with("position", position.0)
+                .with("wanted", wanted.0),
+            Fault::Conflict { last, .. } => {
+                Self::new(Kind::Contended, said).with("conflict", conflict_json(&last))
+            }
+            fault => Self::new(kind(&fault), said),
+        }
+    }
+}
+
+fn kind(fault: &Fault) -> Kind {
+    match fault {
+        Fault::Invalid(_) => Kind::Invalid,
+        Fault::Unknown { what: "command", .. } => Kind::UnknownCommand,
+        Fault::Unknown { what: "view", .. } => Kind::UnknownView,
+        Fault::Unknown { .. } => Kind::UnknownLedger,
+        Fault::KeyReused { .. } => Kind::KeyReused,
+        Fault::Conflict { .. } => Kind::Contended,
+        Fault::Timeout { .. } => Kind::ViewBehind,
+        Fault::Full(_) => Kind::Full,
+        Fault::OutcomeUnknown(_) => Kind::OutcomeUnknown,
+        Fault::ReadOnly(_) => Kind::ReadOnly,
+        Fault::Corrupt(_) | Fault::Unreadable(_) => Kind::Damaged,
+        Fault::Unavailable(_) | Fault::View { .. } | Fault::Locked { .. } => Kind::Unavailable,
+        // What can only happen when a directory is opened is no answer to a request.
+        _ => Kind::Bug,
+    }
+}
+
+/// What a caller needs to decide again without another read.
+fn conflict_json(conflict: &Conflict) -> Value {
+    let offending = conflict.offending.iter();
+    json!({
+        "condition": conflict.index,
+        "head": conflict.head,
+        "revision": conflict.revision,
+        "offending": offending
+            .map(|one| json!({ "position": one.position, "type": one.event_type }))
+            .collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,66 @@
+//! The HTTP face. It only translates: an address, headers and a body become a request of the API,
+//! and its answer becomes JSON or a problem document. No decision is made here.
+
+mod answer;
+mod append;
+mod body;
+mod command;
+mod events;
+mod fault;
+mod guard;
+mod health;
+mod ledgers;
+mod parameters;
+mod problem;
+mod problems;
+mod routes;
+mod stream;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, http::HeaderMap};
+use tokio::sync::watch;
+
+use crate::{Config, api::Api};
+use body::Bodies;
+use guard::Hosts;
+use problem::Problem;
+
+/// What every route works with.
+pub(crate) struct Shared {
+    api: Api,
+    bodies: Bodies,
+    hosts: Hosts,
+    heartbeat: Duration,
+    stopping: watch::Receiver<bool>,
+}
+
+/// The router of a server that listens at `config.listen`.
+pub(crate) fn router(api: Api, config: &Config, stopping: watch::Receiver<bool>) -> Router {
+    routes::router(Arc::new(Shared {
+        api,
+        bodies: Bodies::new(config),
+        hosts: Hosts::new(config.listen.ip(), &config.hosts),
+        heartbeat: config.heartbeat,
+        stopping,
+    }))
+}
+
+/// The `Idempotency-Key`, as it is or in quotes (RFC 8941).
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    let mut values = headers.get_all(NAME).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::invalid(NAME, "is there twice; send it once"));
+    }
+    let Ok(text) = value.to_str() else {
+        return Err(Problem::invalid(NAME, "must be plain text"));
+    };
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if bare.is_empty() {
+        return Err(Problem::invalid(NAME, "is empty; leave it out instead"));
+    }
+    Ok(Some(bare.to_owned()))
+}

@@ -1,0 +1,149 @@
+//! `/v1/ledgers/{ledger}/views`: the views, the rows of one, and what it has under a key.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use factum::{Answer, AsOf, ViewStatus};
+use factum_store::{Position, Row, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Shared,
+    answer::ok,
+    parameters::{Known, Parameters},
+    problem::Problem,
+};
+use crate::{
+    api::AskView,
+    json::{self, Payload},
+};
+
+const AFTER: Known =
+    ("after", "a position, such as a receipt's `last`: the rows must have seen it");
+const AS_OF: Known = ("as_of", "a position or an RFC 3339 time: the rows as they were then");
+const LIMIT: Known = ("limit", "at most this many, 1 to 1000; 100 by default");
+const CURSOR: Known = ("cursor", "go on where an earlier page ended: its `next`");
+
+/// The parameters of a list.
+pub(crate) const LIST_PARAMETERS: &[Known] = &[AFTER, AS_OF, LIMIT, CURSOR];
+/// The parameters of a key. Several rows may have the same key.
+pub(crate) const KEY_PARAMETERS: &[Known] = LIST_PARAMETERS;
+
+pub(crate) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Path(ledger): Path<String>,
+) -> Result<Response, Problem> {
+    let views = shared.api.views(&ledger).await?;
+    ok(&json!({ "views": views.iter().map(status_json).collect::<Vec<_>>() }))
+}
+
+pub(crate) async fn rows(
+    State(shared): State<Arc<Shared>>,
+    Path((ledger, view)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    ask(&shared, ledger, view, None, &parameters).await
+}
+
+pub(crate) async fn row(
+    State(shared): State<Arc<Shared>>,
+    Path((ledger, view, key)): Path<(String, String, String)>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    ask(&shared, ledger, view, Some(key), &parameters).await
+}
+
+async fn ask(
+    shared: &Shared,
+    ledger: String,
+    view: String,
+    key: Option<String>,
+    parameters: &Parameters,
+) -> Result<Response, Problem> {
+    let question = AskView {
+        ledger,
+        view: view.clone(),
+        key,
+        after: parameters.one("after")?.map(Position),
+        as_of: parameters.text("as_of")?.map(moment).transpose()?,
+        cursor: parameters.one("cursor")?,
+        limit: parameters.limit(AskView::LIMIT, AskView::LIMIT_MAX)?,
+    };
+    let answer = shared.api.ask(question).await?;
+    ok(&AnswerJson::of(&view, &answer))
+}
+
+/// A position (`1234`) or a time (`2026-01-31T12:00:00Z`).
+fn moment(text: &str) -> Result<AsOf, Problem> {
+    if let Ok(position) = text.parse() {
+        return Ok(AsOf::Position(Position(position)));
+    }
+    let time = text.parse::<jiff::Timestamp>().map_err(|_| {
+        let problem = "is neither a position (1234) nor an RFC 3339 time (2026-01-31T12:00:00Z; \
+                       a + in it is written %2B)";
+        Problem::invalid("as_of", problem)
+    })?;
+    let micros = u64::try_from(time.as_microsecond()).map_err(|_| {
+        Problem::invalid("as_of", "is before 1970; the ledger's clock begins there")
+    })?;
+    Ok(AsOf::Time(Timestamp::from_micros(micros)))
+}
+
+#[derive(Serialize)]
+struct AnswerJson<'a> {
+    view: &'a str,
+    rows: Vec<RowJson<'a>>,
+    next: Option<&'a str>,
+    #[serde(flatten)]
+    freshness: Value,
+    /// For a moment of the past: the events that were replayed to reach it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_replayed: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct RowJson<'a> {
+    key: &'a str,
+    row: Payload<'a>,
+}
+
+impl<'a> AnswerJson<'a> {
+    fn of(view: &'a str, answer: &'a Answer) -> Self {
+        let row = |row: &'a Row| RowJson { key: &row.key, row: Payload::of(&row.document) };
+        Self {
+            view,
+            rows: answer.rows.iter().map(row).collect(),
+            next: answer.next.as_deref(),
+            freshness: freshness_json(&answer.freshness),
+            events_replayed: (answer.replayed > 0).then_some(answer.replayed),
+        }
+    }
+}
+
+/// How fresh an answer is.
+pub(crate) fn freshness_json(freshness: &factum::Freshness) -> Value {
+    let begun = freshness.position > Position::START;
+    json!({
+        "position": freshness.position,
+        "recorded_at": begun.then(|| json::time(freshness.recorded_at)),
+        "lag_events": freshness.lag_events,
+        "lag_ms": freshness.lag_ms,
+        "stale": freshness.stale,
+    })
+}
+
+/// Where a view stands.
+pub(crate) fn status_json(view: &ViewStatus) -> Value {
+    let begun = view.checkpoint.position > Position::START;
+    json!({
+        "name": view.name,
+        "position": view.checkpoint.position,
+        "recorded_at": begun.then(|| json::time(view.checkpoint.recorded_at)),
+        "lag_events": view.lag_events,
+        "error": view.error,
+    })
+}

@@ -1,0 +1,13 @@
+//! The server as its clients see it: over real connections.
+
+mod bank;
+mod client;
+mod commands;
+mod events;
+mod guard;
+mod listen;
+mod malformed;
+mod routes;
+mod stream;
+mod views;
+mod world;

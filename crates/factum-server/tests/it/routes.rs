@@ -1,0 +1,149 @@
+//! The table of routes, as clients see it: nothing is undocumented, and nothing else is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{client::Request, world::World};
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// The path of a route with values in the places of its names.
+fn example(path: &str) -> String {
+    let values = [
+        ("{ledger}", "bank"),
+        ("{view}", "accounts"),
+        ("{key}", "a"),
+        ("{command}", "open"),
+        ("{problem}", "bug"),
+    ];
+    values.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
+}
+
+async fn documented(world: &World) -> BTreeMap<String, BTreeSet<String>> {
+    let index = world.get("/").await.ok();
+    let mut documented = BTreeMap::<String, BTreeSet<String>>::new();
+    for route in index["routes"].as_array().expect("a list") {
+        let text = |field: &str| route[field].as_str().expect("text").to_owned();
+        assert!(!text("what").is_empty() && route["parameters"].is_object(), "{route}");
+        documented.entry(text("path")).or_default().insert(text("method"));
+    }
+    documented
+}
+
+#[tokio::test]
+async fn every_route_takes_the_methods_that_are_documented_and_no_others() {
+    let world = World::start().await;
+    world.post("/v1/ledgers/bank/commands/open", r#"{"account":"a"}"#).await.ok();
+    world.get("/v1/ledgers/bank/views/accounts?after=3").await.ok();
+    let documented = documented(&world).await;
+    assert_eq!(documented.len(), 12, "a route more or less: is it documented in the README too?");
+    for (path, methods) in documented {
+        for method in METHODS {
+            let answer = Request::new(method, &example(&path)).send(world.address).await;
+            let counterpart = if method == "HEAD" { "GET" } else { method };
+            if !methods.contains(counterpart) {
+                assert_eq!(answer.status, 405, "{method} {path}");
+                let allowed: BTreeSet<_> =
+                    answer.header("allow").expect("says which").split(',').map(str::trim).collect();
+                let also_head = methods.contains("GET").then_some("HEAD");
+                let expected: BTreeSet<_> =
+                    methods.iter().map(String::as_str).chain(also_head).collect();
+                assert_eq!(allowed, expected, "{method} {path}");
+                if method != "HEAD" {
+                    answer.problem("method-not-allowed");
+                }
+            } else if method == "POST" {
+                // Without a body there is nothing to take.
+                answer.problem("unsupported-media-type");
+            } else {
+                assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
+                assert_eq!(answer.body.is_empty(), method == "HEAD", "{method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_table_is_not_found() {
+    let world = World::start().await;
+    for path in [
+        "/v1",
+        "/v1/",
+        "/v1/ledgers/",
+        "/V1/ledgers",
+        "/health/",
+        "//",
+        "/v1/ledgers/bank/x",
+        "/problems/x",
+        "/../etc/passwd",
+        "/v1/ledgers/..%2F..%2Fetc/events/x",
+    ] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        answer.problem("unknown-route");
+    }
+    for path in [
+        "/v1/ledgers/none",
+        "/v1/ledgers/none/events",
+        "/v1/ledgers/none/commands",
+        "/v1/ledgers/..%2Fbank/events",
+    ] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        answer.problem("unknown-ledger");
+    }
+}
+
+#[tokio::test]
+async fn every_parameter_in_the_table_is_taken() {
+    let world = World::start().await;
+    world.post("/v1/ledgers/bank/commands/open", r#"{"account":"a"}"#).await.ok();
+    let index = world.get("/").await.ok();
+    let values = BTreeMap::from([
+        ("type", "x"),
+        ("tag", "x:1"),
+        ("stream", "s"),
+        ("category", "c"),
+        ("system", "true"),
+        ("after", "1"),
+        ("up_to", "2"),
+        ("direction", "backward"),
+        ("limit", "5"),
+        ("as_of", "3"),
+    ]);
+    for route in index["routes"].as_array().expect("a list") {
+        for name in route["parameters"].as_object().expect("a map").keys() {
+            // A cursor is an earlier answer's, not any text.
+            let Some(value) = values.get(name.as_str()) else {
+                assert_eq!(name, "cursor");
+                continue;
+            };
+            let path = example(route["path"].as_str().expect("text"));
+            let answer = world.get(&format!("{path}?{name}={value}")).await;
+            assert_eq!(answer.status, 200, "{path}?{name}={value}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_problem_type_explains_itself() {
+    let world = World::start().await;
+    let all = world.get("/problems").await.ok();
+    let all = all.as_array().expect("a list");
+    assert!(all.len() > 20);
+    for problem in all {
+        let uri = problem["type"].as_str().expect("a URI reference");
+        assert_eq!(&world.get(uri).await.ok(), problem);
+        for field in ["title", "explanation"] {
+            assert!(problem[field].as_str().is_some_and(|text| text.len() > 10), "{problem}");
+        }
+    }
+    // The type of a problem that happens leads there.
+    let happened = world.get("/v1/ledgers/none").await.problem("unknown-ledger");
+    let explained: Value = world.get(happened["type"].as_str().expect("a URI")).await.ok();
+    assert_eq!(
+        (&explained["title"], &explained["status"]),
+        (&happened["title"], &happened["status"])
+    );
+}

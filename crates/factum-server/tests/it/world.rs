@@ -1,0 +1,72 @@
+//! A running server over a ledger in memory.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use factum::App;
+use factum_server::{Config, Server};
+use factum_store::memory::{MemoryLedger, MemoryViewStore};
+use serde_json::Value;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::{
+    bank,
+    client::{Answer, Request, Sse},
+};
+
+/// A server, until it is stopped or dropped.
+pub struct World {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::at(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.grace = Duration::from_secs(600);
+        change(&mut config);
+        let app = App::over(Arc::new(MemoryLedger::new()), Arc::new(MemoryViewStore::new()))
+            .domain(bank::domain())
+            .await
+            .expect("an application");
+        let server = Server::over(config, [("bank".to_owned(), app)]).await.expect("listens");
+        let address = server.address();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(server.serve(async move {
+            let _ = stopped.await;
+        }));
+        Self { address, stop: Some(stop), serving }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Request::new("GET", path).send(self.address).await
+    }
+
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        Request::new("POST", path).json(body).send(self.address).await
+    }
+
+    pub async fn follow(&self, path: &str) -> Sse {
+        Request::new("GET", path).stream(self.address).await
+    }
+
+    /// Appends one event of this type for each of `data`.
+    pub async fn append(&self, event_type: &str, data: &[Value]) -> Value {
+        let events: Vec<_> = data
+            .iter()
+            .map(|data| serde_json::json!({ "type": event_type, "data": data }))
+            .collect();
+        let body = serde_json::json!({ "events": events }).to_string();
+        self.post("/v1/ledgers/bank/events", &body).await.ok()
+    }
+
+    /// Stops the server and waits for its end.
+    pub async fn stop(mut self) {
+        self.stop.take().expect("runs").send(()).expect("is served");
+        self.serving.await.expect("the server ends");
+    }
+}
