@@ -2,5 +2,6 @@
 
 mod effects;
 mod events_lock;
+mod expected;
 mod rules;
 mod world;
