@@ -3,25 +3,25 @@
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
-id!(pub AccountId(String), "account");
+id!(pub(crate) AccountId(String), "account");
 
 #[derive(Event)]
 #[event("account.opened")]
-pub struct Opened {
+pub(crate) struct Opened {
     #[tag]
-    pub account: AccountId,
+    pub(crate) account: AccountId,
 }
 
 #[derive(Event)]
 #[event("account.moved")]
-pub struct Moved {
+pub(crate) struct Moved {
     #[tag]
-    pub account: AccountId,
-    pub cents: i64,
+    pub(crate) account: AccountId,
+    pub(crate) cents: i64,
 }
 
 #[derive(Default, Serialize, Deserialize)]
-pub struct Account {
+pub(crate) struct Account {
     open: bool,
     cents: i64,
 }
@@ -37,7 +37,7 @@ impl Account {
 }
 
 #[derive(Refusal)]
-pub enum No {
+pub(crate) enum No {
     #[say("{0} is open already")]
     Open(AccountId),
     #[say("only {have} left")]
@@ -45,19 +45,19 @@ pub enum No {
 }
 
 #[derive(Command)]
-pub struct Open {
-    pub account: AccountId,
+pub(crate) struct Open {
+    pub(crate) account: AccountId,
 }
 
 #[derive(Command)]
-pub struct Withdraw {
-    pub account: AccountId,
-    pub cents: i64,
+pub(crate) struct Withdraw {
+    pub(crate) account: AccountId,
+    pub(crate) cents: i64,
 }
 
 /// Has a decider with a mistake.
 #[derive(Command)]
-pub struct Explode {}
+pub(crate) struct Explode {}
 
 #[decide]
 fn open(c: &Open, #[by(c.account)] account: &Account) -> Result<(Opened, Moved), No> {
@@ -76,7 +76,7 @@ fn explode(_c: &Explode) -> Result<(), No> {
     panic!("a mistake in a decider")
 }
 
-pub fn domain() -> Domain {
+pub(crate) fn domain() -> Domain {
     Domain::new("bank")
         .decides::<Open>()
         .decides::<Withdraw>()

@@ -10,29 +10,29 @@ use tokio::{
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is UTF-8")
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {:?}", self.text()))
     }
 
     /// The document, when it is a "yes".
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/json"));
         self.json()
@@ -40,7 +40,7 @@ impl Answer {
 
     /// The document, when it is this problem.
     #[track_caller]
-    pub fn problem(&self, slug: &str) -> Value {
+    pub(crate) fn problem(&self, slug: &str) -> Value {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let document = self.json();
         assert_eq!(document["type"], format!("/problems/{slug}"), "{document}");
@@ -64,28 +64,28 @@ impl Answer {
 }
 
 /// Asks on a connection of its own.
-pub struct Request<'a> {
-    pub method: &'a str,
-    pub path: &'a str,
-    pub headers: Vec<(&'a str, &'a str)>,
-    pub body: Option<&'a [u8]>,
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: Vec<(&'a str, &'a str)>,
+    pub(crate) body: Option<&'a [u8]>,
 }
 
 impl<'a> Request<'a> {
-    pub fn new(method: &'a str, path: &'a str) -> Self {
+    pub(crate) fn new(method: &'a str, path: &'a str) -> Self {
         Self { method, path, headers: Vec::new(), body: None }
     }
 
-    pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
+    pub(crate) fn header(mut self, name: &'a str, value: &'a str) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    pub fn json(self, body: &'a str) -> Self {
+    pub(crate) fn json(self, body: &'a str) -> Self {
         self.header("Content-Type", "application/json").body(body.as_bytes())
     }
 
-    pub fn body(mut self, body: &'a [u8]) -> Self {
+    pub(crate) fn body(mut self, body: &'a [u8]) -> Self {
         self.body = Some(body);
         self
     }
@@ -106,7 +106,7 @@ impl<'a> Request<'a> {
         head + "\r\n"
     }
 
-    pub async fn send(self, address: SocketAddr) -> Answer {
+    pub(crate) async fn send(self, address: SocketAddr) -> Answer {
         let closing = self.header("Connection", "close");
         let mut bytes = closing.head(address).into_bytes();
         bytes.extend_from_slice(closing.body.unwrap_or_default());
@@ -114,7 +114,7 @@ impl<'a> Request<'a> {
     }
 
     /// Opens a stream of server-sent events.
-    pub async fn stream(self, address: SocketAddr) -> Sse {
+    pub(crate) async fn stream(self, address: SocketAddr) -> Sse {
         let asking = self.header("Accept", "text/event-stream");
         let mut connection = TcpStream::connect(address).await.expect("the server listens");
         connection.write_all(asking.head(address).as_bytes()).await.expect("can write");
@@ -132,7 +132,7 @@ impl<'a> Request<'a> {
 }
 
 /// Sends these bytes and returns everything that comes until the server closes.
-pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
     // The server may close before it has read everything; what it said still counts.
     let _ = stream.write_all(bytes).await;
@@ -142,7 +142,7 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A stream of server-sent events, read frame by frame.
-pub struct Sse {
+pub(crate) struct Sse {
     connection: TcpStream,
     raw: Vec<u8>,
     text: String,
@@ -150,21 +150,21 @@ pub struct Sse {
 
 /// One event of it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Frame {
-    pub event: String,
-    pub id: Option<u64>,
-    pub data: String,
+pub(crate) struct Frame {
+    pub(crate) event: String,
+    pub(crate) id: Option<u64>,
+    pub(crate) data: String,
 }
 
 impl Frame {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.data).expect("data is JSON")
     }
 }
 
 impl Sse {
     /// The next event; `None` when the stream has ended. Comments are left out.
-    pub async fn next(&mut self) -> Option<Frame> {
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
             let block = self.block().await?;
             let field = |name: &str| {
@@ -179,7 +179,7 @@ impl Sse {
     }
 
     /// The next block of lines, comments too.
-    pub async fn block(&mut self) -> Option<String> {
+    pub(crate) async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());

@@ -14,18 +14,18 @@ use crate::{
 };
 
 /// A server, until it is stopped or dropped.
-pub struct World {
-    pub address: SocketAddr,
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::at(SocketAddr::from(([127, 0, 0, 1], 0)));
         config.grace = Duration::from_secs(600);
         change(&mut config);
@@ -42,20 +42,20 @@ impl World {
         Self { address, stop: Some(stop), serving }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         Request::new("GET", path).send(self.address).await
     }
 
-    pub async fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         Request::new("POST", path).json(body).send(self.address).await
     }
 
-    pub async fn follow(&self, path: &str) -> Sse {
+    pub(crate) async fn follow(&self, path: &str) -> Sse {
         Request::new("GET", path).stream(self.address).await
     }
 
     /// Appends one event of this type for each of `data`.
-    pub async fn append(&self, event_type: &str, data: &[Value]) -> Value {
+    pub(crate) async fn append(&self, event_type: &str, data: &[Value]) -> Value {
         let events: Vec<_> = data
             .iter()
             .map(|data| serde_json::json!({ "type": event_type, "data": data }))
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// Stops the server and waits for its end.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.take().expect("runs").send(()).expect("is served");
         self.serving.await.expect("the server ends");
     }
