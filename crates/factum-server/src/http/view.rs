@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use factum::{Answer, AsOf, ViewStatus};
-use factum_store::{Position, Row, Timestamp};
+use factum_store::{Position, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -96,7 +96,9 @@ fn moment(text: &str) -> Result<AsOf, Problem> {
 #[derive(Serialize)]
 struct AnswerJson<'a> {
     view: &'a str,
-    rows: Vec<RowJson<'a>>,
+    /// Each row's key, in the same order: a document need not name it.
+    keys: Vec<&'a str>,
+    rows: Vec<Payload<'a>>,
     next: Option<&'a str>,
     #[serde(flatten)]
     freshness: Value,
@@ -105,18 +107,12 @@ struct AnswerJson<'a> {
     events_replayed: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct RowJson<'a> {
-    key: &'a str,
-    row: Payload<'a>,
-}
-
 impl<'a> AnswerJson<'a> {
     fn of(view: &'a str, answer: &'a Answer) -> Self {
-        let row = |row: &'a Row| RowJson { key: &row.key, row: Payload::of(&row.document) };
         Self {
             view,
-            rows: answer.rows.iter().map(row).collect(),
+            keys: answer.rows.iter().map(|row| row.key.as_str()).collect(),
+            rows: answer.rows.iter().map(|row| Payload::of(&row.document)).collect(),
             next: answer.next.as_deref(),
             freshness: freshness_json(&answer.freshness),
             events_replayed: (answer.replayed > 0).then_some(answer.replayed),

@@ -59,7 +59,7 @@ async fn g5_a_command_with_a_key_has_one_outcome() {
     assert_eq!(reused.status, 422);
     reused.problem("key-reused");
     let state = world.get("/v1/ledgers/bank/views/accounts/a?after=5").await.ok();
-    assert_eq!(state["rows"][0]["row"]["cents"], 40);
+    assert_eq!(state["rows"][0]["cents"], 40);
 }
 
 #[tokio::test]

@@ -27,8 +27,8 @@ async fn g9_a_read_after_a_receipt_sees_it() {
         let last = done["receipt"]["last"].as_u64().expect("a position");
         let answer = world.get(&format!("{ACCOUNTS}/a{n}?after={last}")).await.ok();
         assert_eq!(answer["view"], "accounts");
-        assert_eq!(answer["rows"][0]["key"], format!("a{n}"));
-        assert_eq!(answer["rows"][0]["row"], json!({ "open": true, "cents": 100 }));
+        assert_eq!(answer["keys"][0], format!("a{n}"));
+        assert_eq!(answer["rows"][0], json!({ "open": true, "cents": 100 }));
         assert!(answer["position"].as_u64().expect("a position") >= last);
         assert_eq!((&answer["lag_events"], &answer["stale"]), (&json!(0), &json!(false)));
         assert!(answer["recorded_at"].is_string() && answer["lag_ms"].is_u64());
@@ -43,7 +43,7 @@ async fn a_view_is_read_as_of_a_position_or_a_time() {
     world.get(&format!("{ACCOUNTS}/a?after=5")).await.ok();
     let cents = async |moment: &str| {
         let answer = world.get(&format!("{ACCOUNTS}/a?as_of={moment}")).await.ok();
-        answer["rows"][0]["row"]["cents"].as_i64()
+        answer["rows"][0]["cents"].as_i64()
     };
     assert_eq!(cents("5").await, Some(70));
     assert_eq!(cents("4").await, Some(100));
@@ -64,7 +64,7 @@ async fn pages_put_together_are_the_whole() {
     let names = ["a", "b/c", "d e", "#W1", "é", "z?"];
     let world = with_accounts(&names).await;
     let all = world.get(&format!("{ACCOUNTS}?after=18")).await.ok();
-    let all = all["rows"].as_array().expect("a list").clone();
+    let all = all["keys"].as_array().expect("a list").clone();
     assert_eq!(all.len(), names.len());
     for limit in 1..=names.len() + 1 {
         let (mut rows, mut next) = (Vec::new(), Value::Null);
@@ -72,7 +72,7 @@ async fn pages_put_together_are_the_whole() {
             let cursor =
                 next.as_str().map(encoded).map_or(String::new(), |c| format!("&cursor={c}"));
             let page = world.get(&format!("{ACCOUNTS}?limit={limit}{cursor}")).await.ok();
-            rows.extend(page["rows"].as_array().expect("a list").clone());
+            rows.extend(page["keys"].as_array().expect("a list").clone());
             next = page["next"].clone();
             if next.is_null() {
                 break;
@@ -82,7 +82,7 @@ async fn pages_put_together_are_the_whole() {
     }
     for name in names {
         let answer = world.get(&format!("{ACCOUNTS}/{}", encoded(name))).await.ok();
-        assert_eq!(answer["rows"][0]["key"], name);
+        assert_eq!(answer["keys"][0], name);
     }
 }
 
