@@ -80,6 +80,7 @@ impl Domain {
     pub fn view(mut self, view: impl IntoView) -> Self {
         match view.into_view() {
             Ok(view) => {
+                view.heeds().iter().for_each(|event| self.add_event(*event));
                 let name = view.name().to_string();
                 if self.views.insert(name.clone(), Arc::new(view)).is_some() {
                     self.problem(format!("view {name}"), "is registered twice");
@@ -184,18 +185,21 @@ fn parse_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Invalid> {
 /// `serde` says "missing field `to`" of the object that lacks it; we say it of the field.
 fn located(path: &str, message: &str) -> Invalid {
     let parent = if path == "." { "" } else { path };
+    let plain = message.rsplit_once(" at line ").map_or(message, |(plain, _)| plain);
     let named = |rest: &str| {
         let field = rest.split('`').next().unwrap_or(rest).to_owned();
         let inside = parent.strip_suffix(&field).unwrap_or(parent).trim_end_matches('.');
         if inside.is_empty() { field } else { format!("{inside}.{field}") }
     };
-    if let Some(rest) = message.strip_prefix("missing field `") {
+    if let Some(rest) = plain.strip_prefix("missing field `") {
         return Invalid::new(named(rest), "is missing");
     }
-    if let Some(rest) = message.strip_prefix("unknown field `") {
+    if let Some(rest) = plain.strip_prefix("unknown field `") {
         let known = rest.split_once(", ").map_or("", |(_, known)| known);
         return Invalid::new(named(rest), format!("is not a field of it: {known}"));
     }
-    let field = if parent.is_empty() { "input" } else { parent };
-    Invalid::new(field, format!("is not valid: {message}"))
+    match parent {
+        "" => Invalid::new("input", format!("is not valid: {message}")),
+        field => Invalid::new(field, format!("is not valid: {plain}")),
+    }
 }

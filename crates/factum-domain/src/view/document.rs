@@ -2,12 +2,11 @@
 
 use std::marker::PhantomData;
 
-use factum_store::{Bytes, Invalid, Query, QueryItem, RecordedEvent, Shape, ViewName, ViewSpec};
+use factum_store::{Bytes, Invalid, RecordedEvent, Shape, ViewName, ViewSpec};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     ApplyError, Fingerprint, Fold, Key,
-    event::event_type,
     view::{IntoView, KEYFRAME_EVERY, Projection, View},
 };
 
@@ -37,24 +36,17 @@ impl<F: Fold + Serialize + DeserializeOwned> IntoView for DocumentBuilder<F> {
     fn into_view(self) -> Result<View, Invalid> {
         let name = ViewName::new(self.name)?;
         let fingerprint = Fingerprint::new().text("document").number(F::FINGERPRINT).finish();
-        let mut item = QueryItem::types(F::HEEDS.iter().map(|model| event_type(model.event_type)));
-        item.types.sort_unstable();
-        item.types.dedup();
-        if item.types.is_empty() {
+        if F::HEEDS.is_empty() {
             let problem = format!("keeps the fold {}, which heeds no event", F::NAME);
             return Err(Invalid::new(format!("view {name}"), problem));
         }
-        let view = View {
-            query: Query::from(item),
-            keyframe_every: KEYFRAME_EVERY,
-            projection: Projection::Documents(Documents {
-                keys: |event| F::By::found_in(&event.tags).iter().map(Key::text).collect(),
-                open: open::<F>,
-                view: name.clone(),
-            }),
-            spec: ViewSpec { name, fingerprint, shape: Shape::Documents },
-        };
-        Ok(view.with_keyframe_every(self.keyframe_every))
+        let projection = Projection::Documents(Documents {
+            keys: |event| F::By::found_in(&event.tags).iter().map(Key::text).collect(),
+            open: open::<F>,
+            view: name.clone(),
+        });
+        let spec = ViewSpec { name, fingerprint, shape: Shape::Documents };
+        Ok(View::new(spec, F::heeds(), self.keyframe_every, projection))
     }
 }
 

@@ -7,7 +7,9 @@ mod document;
 mod rows;
 mod sql;
 
-use factum_store::{Invalid, Query, ViewName, ViewSpec};
+use factum_store::{Invalid, Query, QueryItem, ViewName, ViewSpec};
+
+use crate::{EventModel, event::event_type};
 
 pub use document::{AnyDocument, DocumentBuilder, Documents, document};
 pub use rows::{Rows, RowsBuilder, rows};
@@ -18,6 +20,7 @@ pub const KEYFRAME_EVERY: u64 = 1_000;
 /// A read model: which events it heeds and what they do to its rows.
 pub struct View {
     spec: ViewSpec,
+    heeds: Vec<EventModel>,
     query: Query,
     keyframe_every: u64,
     projection: Projection,
@@ -32,6 +35,14 @@ pub enum Projection {
 }
 
 impl View {
+    fn new(spec: ViewSpec, heeds: Vec<EventModel>, every: u64, projection: Projection) -> Self {
+        let mut item = QueryItem::types(heeds.iter().map(|model| event_type(model.event_type)));
+        item.types.sort_unstable();
+        item.types.dedup();
+        let keyframe_every = every.max(1);
+        Self { spec, heeds, query: item.into(), keyframe_every, projection }
+    }
+
     /// What a store needs to know to keep it.
     #[must_use]
     pub fn spec(&self) -> &ViewSpec {
@@ -42,6 +53,12 @@ impl View {
     #[must_use]
     pub fn name(&self) -> &ViewName {
         &self.spec.name
+    }
+
+    /// The shapes of the events that it heeds.
+    #[must_use]
+    pub fn heeds(&self) -> &[EventModel] {
+        &self.heeds
     }
 
     /// The events that it heeds.
@@ -60,13 +77,6 @@ impl View {
     #[must_use]
     pub fn projection(&self) -> &Projection {
         &self.projection
-    }
-
-    /// The same with another distance between keyframes, at least 1.
-    #[must_use]
-    pub fn with_keyframe_every(mut self, positions: u64) -> Self {
-        self.keyframe_every = positions.max(1);
-        self
     }
 }
 

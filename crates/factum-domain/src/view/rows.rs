@@ -1,15 +1,11 @@
 //! [`rows`]: a table, and SQL statements for each event type with the event's fields as named
 //! parameters.
 
-use factum_store::{
-    Change, Invalid, Query, QueryItem, RecordedEvent, Shape, Statement, Value, ViewName, ViewSpec,
-};
+use factum_store::{Change, Invalid, RecordedEvent, Shape, Statement, Value, ViewName, ViewSpec};
 use serde_json::Value as Json;
 
 use crate::{
-    ApplyError, DecodeError, Event, EventModel, Fingerprint,
-    event::event_type,
-    read_event,
+    ApplyError, DecodeError, Event, EventModel, Fingerprint, read_event,
     view::{
         IntoView, KEYFRAME_EVERY, Projection, View,
         sql::{SqlStatement, statements},
@@ -157,23 +153,13 @@ impl IntoView for RowsBuilder {
     fn into_view(self) -> Result<View, Invalid> {
         let name = ViewName::new(self.name)?;
         self.check()?;
-        let types = self.handlers.iter().map(|handler| event_type(handler.model.event_type));
-        let mut item = QueryItem::types(types);
-        item.types.sort_unstable();
-        item.types.dedup();
         let fingerprint = self.fingerprint();
-        let shape = Shape::Rows {
-            schema: self.schema.to_owned(),
-            key: self.key.to_owned(),
-            order: self.order,
-        };
-        let view = View {
-            query: Query::from(item),
-            keyframe_every: KEYFRAME_EVERY,
-            projection: Projection::Rows(Rows { view: name.clone(), handlers: self.handlers }),
-            spec: ViewSpec { name, fingerprint, shape },
-        };
-        Ok(view.with_keyframe_every(self.keyframe_every))
+        let heeds = self.handlers.iter().map(|handler| handler.model).collect();
+        let schema = self.schema.to_owned();
+        let shape = Shape::Rows { schema, key: self.key.to_owned(), order: self.order };
+        let projection = Projection::Rows(Rows { view: name.clone(), handlers: self.handlers });
+        let spec = ViewSpec { name, fingerprint, shape };
+        Ok(View::new(spec, heeds, self.keyframe_every, projection))
     }
 }
 

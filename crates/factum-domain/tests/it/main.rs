@@ -5,4 +5,15 @@
 extern crate factum_domain as factum;
 
 mod bank;
+mod boundaries;
+mod by_hand;
+mod domain;
+mod events_lock;
+mod fingerprints;
+mod given_when_then;
+mod keys;
 mod messages;
+mod refusals;
+mod shop;
+mod versions;
+mod views;

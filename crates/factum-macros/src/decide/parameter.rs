@@ -79,7 +79,9 @@ pub(super) fn parse<'a>(
 impl Parameter<'_> {
     /// Whether the key names `other`.
     pub(super) fn names(&self, other: &Ident) -> bool {
-        mentions(self.by.key.to_token_stream(), other)
+        let mut mentions = Mentions { name: other, found: false };
+        mentions.visit_expr(&self.by.key);
+        mentions.found
     }
 
     /// `let __asked_from = …`: a state, or `Pending`.
@@ -168,10 +170,26 @@ fn key(expression: &Expr) -> TokenStream {
     }
 }
 
-fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+/// Whether an expression names a local variable.
+struct Mentions<'a> {
+    name: &'a Ident,
+    found: bool,
+}
+
+impl<'ast> Visit<'ast> for Mentions<'_> {
+    fn visit_expr_path(&mut self, path: &'ast syn::ExprPath) {
+        self.found |= path.path.is_ident(self.name);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.found |= in_tokens(call.tokens.clone(), self.name);
+    }
+}
+
+fn in_tokens(tokens: TokenStream, name: &Ident) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(word) => word == *name,
-        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Group(group) => in_tokens(group.stream(), name),
         _ => false,
     })
 }
