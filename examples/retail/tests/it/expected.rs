@@ -52,7 +52,8 @@ fn in_cents(value: &Value) -> Value {
         Value::Number(dollars) => dollars.as_f64().map(|d| (d * 100.0).round() as i64).into(),
         Value::Array(values) => values.iter().map(in_cents).collect(),
         Value::Object(fields) => {
-            let sorted: BTreeMap<_, _> = fields.iter().map(|(k, v)| (k.clone(), in_cents(v))).collect();
+            let sorted: BTreeMap<_, _> =
+                fields.iter().map(|(k, v)| (k.clone(), in_cents(v))).collect();
             sorted.into_iter().collect::<serde_json::Map<_, _>>().into()
         }
         other => other.clone(),
@@ -231,7 +232,9 @@ async fn look_ups_answer_from_the_views() {
     let (mut answered, mut skipped) = (BTreeMap::new(), 0);
     for action in Actions::all().iter().filter(|action| !action.writes) {
         match perform(&app, action).await.expect("a look-up") {
-            Performed::Answered(answer) => answered.entry(action.name.clone()).or_insert_with(Vec::new).push(answer),
+            Performed::Answered(answer) => {
+                answered.entry(action.name.clone()).or_insert_with(Vec::new).push(answer)
+            }
             Performed::Skipped => skipped += 1,
             other => panic!("{}: {other:?}", action.name),
         }

@@ -3,5 +3,7 @@
 mod effects;
 mod events_lock;
 mod expected;
+mod race;
 mod rules;
+mod views;
 mod world;
