@@ -11,6 +11,56 @@
 //! | command, decision | [`Command`], [`Decide`]; what it reads is [`Reads`], and guarded |
 //! | refusal | [`Refusal`] |
 //! | view | [`View`]: [`document`] or [`rows`] |
+//!
+//! ```
+//! # extern crate factum_domain as factum; // an application says `use factum::prelude::*;`
+//! use factum::{Command, Event, Refusal, decide, ensure, fold, id, testing::given};
+//!
+//! id!(pub DoorId(String), "door");
+//!
+//! #[derive(Event)]
+//! #[event("door.opened")]
+//! pub struct Opened {
+//!     #[tag]
+//!     pub door: DoorId,
+//! }
+//!
+//! #[derive(Default)]
+//! pub struct Door {
+//!     open: bool,
+//! }
+//! #[fold(by = DoorId, version = 1)]
+//! impl Door {
+//!     fn opened(&mut self, _: &Opened) {
+//!         self.open = true;
+//!     }
+//! }
+//!
+//! #[derive(Refusal)]
+//! pub enum No {
+//!     #[say("{0} is open")]
+//!     IsOpen(DoorId),
+//! }
+//! #[derive(Command)]
+//! pub struct Open {
+//!     pub door: DoorId,
+//! }
+//!
+//! #[decide]
+//! fn open(c: &Open, #[by(c.door)] door: &Door) -> Result<Opened, No> {
+//!     ensure!(!door.open, No::IsOpen(c.door.clone()));
+//!     Ok(Opened { door: c.door.clone() })
+//! }
+//!
+//! # fn main() -> Result<(), factum::Invalid> {
+//! let front = DoorId::new("front")?;
+//! let open = || Open { door: front.clone() };
+//! let opened = || Opened { door: front.clone() };
+//! given(()).when(open()).then(opened());
+//! given(opened()).when(open()).refused(No::IsOpen(front.clone()));
+//! # Ok(())
+//! # }
+//! ```
 
 mod command;
 mod domain;

@@ -18,7 +18,7 @@ mod source;
 
 /// Makes a struct an event.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Event)]
 /// #[event("account.opened", version = 2, from = OpenedV1)]
 /// pub struct Opened {
@@ -40,7 +40,7 @@ mod source;
 ///
 /// Writes:
 ///
-/// ```ignore
+/// ```text
 /// impl Serialize for Opened { … }              // as serde derives them
 /// impl<'de> Deserialize<'de> for Opened { … }
 /// impl Event for Opened {
@@ -63,7 +63,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 
 /// Makes a struct a command.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Command)]                           // named `transfer`
 /// pub struct Transfer { pub from: AccountId, pub to: AccountId, pub cents: i64 }
 /// ```
@@ -73,7 +73,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 ///
 /// Writes:
 ///
-/// ```ignore
+/// ```text
 /// impl Serialize for Transfer { … }
 /// impl<'de> Deserialize<'de> for Transfer { … }   // unknown fields are refused
 /// impl Command for Transfer {
@@ -87,7 +87,7 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
 
 /// Makes an enum a refusal.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Refusal)]
 /// pub enum No {
 ///     #[say("{0} is not open")] NotOpen(AccountId),
@@ -100,7 +100,7 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
 ///
 /// Writes:
 ///
-/// ```ignore
+/// ```text
 /// impl Display for No { … }
 /// impl Refusal for No {
 ///     fn code(&self) -> &'static str { … }     // "not_open", "short"
@@ -116,7 +116,7 @@ pub fn derive_refusal(input: TokenStream) -> TokenStream {
 
 /// Makes a type with one method for each event a fold.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Default)]
 /// pub struct Account { open: bool, cents: i64 }
 ///
@@ -137,7 +137,7 @@ pub fn derive_refusal(input: TokenStream) -> TokenStream {
 ///
 /// Keeps the `impl` block as it is, and writes:
 ///
-/// ```ignore
+/// ```text
 /// impl Fold for Account {
 ///     type By = AccountId;
 ///     const NAME: &'static str = "account";
@@ -159,7 +159,7 @@ pub fn fold(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function the decider of its command.
 ///
-/// ```ignore
+/// ```text
 /// #[decide]
 /// fn transfer(
 ///     c: &Transfer,
@@ -177,7 +177,7 @@ pub fn fold(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Keeps the function without the `#[by]` attributes, and writes:
 ///
-/// ```ignore
+/// ```text
 /// impl Decide for Transfer {
 ///     type Emits = (Withdrawn, Deposited);
 ///     type Refusal = No;

@@ -56,7 +56,9 @@ fn no(variant: &Variant) -> syn::Result<No<'_>> {
         .unwrap_or_else(|| LitStr::new(&source::snake_case(&ident.to_string()), ident.span()));
     let fields = variant.fields.members().zip(&variant.fields).map(|(member, field)| {
         let (local, key) = match &member {
-            Member::Named(name) => (name.clone(), name.to_string()),
+            Member::Named(name) => {
+                (name.clone(), name.to_string().trim_start_matches("r#").to_owned())
+            }
             Member::Unnamed(index) => (format_ident!("__{}", index.index), index.index.to_string()),
         };
         NoField { member, local, key, ty: &field.ty }

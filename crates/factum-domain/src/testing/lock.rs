@@ -11,7 +11,7 @@ use crate::{
 /// Fails unless the file says what the code says. `UPDATE_EVENTS_LOCK=1 cargo test` adds what is
 /// new to it; a change that recorded events would not survive is refused even then.
 ///
-/// ```ignore
+/// ```text
 /// #[test]
 /// fn events_are_what_events_lock_says() {
 ///     check_events_lock(&domain(), "events.lock");    // beside Cargo.toml

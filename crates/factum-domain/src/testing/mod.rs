@@ -1,6 +1,6 @@
 //! Given, when, then: a decision tested without a store.
 //!
-//! ```ignore
+//! ```text
 //! given((Opened { … }, Deposited { … }))
 //!     .when(Transfer { … })
 //!     .then((Withdrawn { … }, Deposited { … }));

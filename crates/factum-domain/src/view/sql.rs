@@ -21,7 +21,7 @@ pub(crate) fn statements(sql: &'static str) -> Vec<SqlStatement> {
             push(&mut all, &sql[start..at], std::mem::take(&mut parameters));
             start = end;
         } else if let Some(name) = token.strip_prefix(':')
-            && !name.is_empty()
+            && !matches!(name, "" | ":")
             && !parameters.contains(&name)
         {
             parameters.push(name);
@@ -63,6 +63,8 @@ fn token_end(sql: &str, at: usize) -> usize {
         [b'[', ..] => rest.find(']').map_or(rest.len(), |end| end + 1),
         [b'-', b'-', ..] => rest.find('\n').unwrap_or(rest.len()),
         [b'/', b'*', ..] => rest.find("*/").map_or(rest.len(), |end| end + 2),
+        // A cast of PostgreSQL, `x::text`, is no parameter.
+        [b':', b':', ..] => 2,
         [b':', ..] => 1 + word(&rest[1..]),
         _ => rest.chars().next().map_or(1, char::len_utf8),
     };
@@ -102,6 +104,7 @@ mod tests {
         );
         check("a 'it''s ;:no' :b -- ; :no\n:c", &[("a 'it''s ;:no' :b -- ; :no\n:c", &["b", "c"])]);
         check("a '…' /* ;:no */ :ä", &[("a '…' /* ;:no */ :ä", &[])]);
+        check("a::text :b", &[("a::text :b", &["b"])]);
         check("unclosed ' :no ;", &[("unclosed ' :no ;", &[])]);
     }
 }

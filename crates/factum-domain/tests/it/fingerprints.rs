@@ -6,7 +6,7 @@ id!(pub ThingId(String), "thing");
 
 /// The same fold in several modules, each with one change.
 macro_rules! variant {
-    ($module:ident, $event:ident, $(#[$field:meta])* $type:ty, $version:literal, $body:expr) => {
+    ($module:ident, $event:ident, $(#[$field:meta])* $type:ty, $version:literal, $op:tt) => {
         mod $module {
             use super::*;
 
@@ -21,15 +21,14 @@ macro_rules! variant {
 
             #[derive(Default)]
             pub struct Thing {
-                pub count: i64,
+                pub count: $type,
             }
 
             #[fold(by = ThingId, version = $version)]
             impl Thing {
                 /// Comments do not count.
                 fn counted(&mut self, e: &$event) {
-                    let add: fn(i64, i64) -> i64 = $body;
-                    self.count = add(self.count, i64::from(e.count));
+                    self.count $op e.count;
                 }
             }
 
@@ -38,18 +37,18 @@ macro_rules! variant {
     };
 }
 
-variant!(base, Counted, i64, 1, |a, b| a + b);
-variant!(same, Counted, i64, 1, |a, b| a + b);
-variant!(code, Counted, i64, 1, |a, b| a - b);
-variant!(version, Counted, i64, 2, |a, b| a + b);
-variant!(model, Counted, i32, 1, |a, b| a + b);
+variant!(base, Counted, i64, 1, +=);
+variant!(same, Counted, i64, 1, +=);
+variant!(code, Counted, i64, 1, -=);
+variant!(version, Counted, i64, 2, +=);
+variant!(model, Counted, i32, 1, +=);
 variant!(
     optional,
     Counted,
     #[serde(default)]
     i64,
     1,
-    |a, b| a + b
+    +=
 );
 variant!(
     personal,
@@ -57,7 +56,7 @@ variant!(
     #[personal]
     i64,
     1,
-    |a, b| a + b
+    +=
 );
 variant!(
     renamed,
@@ -65,7 +64,7 @@ variant!(
     #[serde(rename = "n")]
     i64,
     1,
-    |a, b| a + b
+    +=
 );
 
 #[test]
@@ -93,7 +92,7 @@ fn whatever_decides_the_state_is_in_the_fingerprint() {
 #[test]
 fn a_fingerprint_is_the_same_in_every_run() {
     assert_eq!(base::Counted::MODEL.fingerprint(), 1_841_807_893_892_627_547);
-    assert_eq!(base::FINGERPRINT, 14631759382255578271);
+    assert_eq!(base::FINGERPRINT, 10565214011004702255);
 }
 
 #[test]

@@ -116,3 +116,24 @@ fn streams_are_named_by_their_field() {
     assert_eq!(tags.len(), 4);
     assert_eq!(Placed::TYPE, "order.placed");
 }
+
+#[derive(Event)]
+#[event("thing.mapped")]
+pub struct Mapped {
+    pub map: std::collections::BTreeMap<(u8, u8), u8>,
+}
+
+#[derive(Command)]
+pub struct Map {}
+
+#[decide]
+fn map(_: &Map) -> Result<Mapped, std::convert::Infallible> {
+    Ok(Mapped { map: [((1, 2), 3)].into() })
+}
+
+#[test]
+fn an_event_that_json_cannot_hold_is_an_error_not_a_panic() {
+    let decided = factum::AnyCommand::decide(&Map {}, &mut factum::Reads::new());
+    let Err(factum::Undecided::Encode(error)) = decided else { panic!("{decided:?}") };
+    assert!(error.to_string().starts_with("thing.mapped can't be written as JSON: "), "{error}");
+}

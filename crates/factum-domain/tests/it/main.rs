@@ -1,6 +1,7 @@
 //! Everything that the domain layer promises, without a store.
 
 #![allow(unreachable_pub, reason = "the samples are written as an application would write them")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 extern crate factum_domain as factum;
 

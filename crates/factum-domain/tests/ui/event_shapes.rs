@@ -32,10 +32,6 @@ pub struct Named {
 }
 
 #[derive(Event)]
-#[event("$account.hidden")]
-pub struct Hidden {}
-
-#[derive(Event)]
 #[event("account.moved", from = Opened)]
 pub struct Moved {}
 

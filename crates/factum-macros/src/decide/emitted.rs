@@ -128,7 +128,7 @@ fn is_call_of(function: &Expr, name: &str) -> bool {
     path.path.segments.last().is_some_and(|last| last.ident == name)
 }
 
-/// The struct literals of an outcome, through tuples, `Some(…)`, `vec![…]` and branches.
+/// The struct literals of an outcome, through tuples, arrays, `Some(…)` and `vec![…]`.
 fn literals(expression: &Expr, events: &mut Vec<Ident>) {
     match expression {
         Expr::Struct(literal) => {
