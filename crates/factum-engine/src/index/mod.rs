@@ -23,10 +23,11 @@ mod tests;
 
 use factum_store::{Direction, Position, Timestamp};
 
-pub(crate) use pages::{IndexError, Tally};
+pub use pages::IndexError;
+pub(crate) use pages::Tally;
 pub(crate) use planner::{Candidates, Part};
 pub use planner::{ItemPlan, Role, TermPlan};
-pub(crate) use rebuild::{Indexed, terms_of};
+pub(crate) use rebuild::{Indexed, index_path, keep, open, push_frame, rebuild, terms_of};
 pub(crate) use sealed::Sealed;
 pub(crate) use tail::{Entry, Tail};
 pub(crate) use term::Term;

@@ -24,14 +24,19 @@ pub(super) const BODY_BYTES: usize = PAGE_BYTES - 4;
 pub(super) type Body = Arc<[u8]>;
 
 /// Why an index could not be asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum IndexError {
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum IndexError {
     /// The machine could not read the file.
-    #[error("the index can't be read: {0}")]
-    Io(#[from] io::Error),
-    /// The file is not what was written. It is derived: build it again from the log.
-    #[error("page {page} of the index is damaged: {problem}")]
-    Damaged { page: u32, problem: &'static str },
+    #[error("an index file can't be read: {0}")]
+    Io(#[from] Arc<io::Error>),
+    /// The file is not what was written. It is derived: it is built again from the log.
+    #[error("page {page} of an index file is damaged: {problem}")]
+    Damaged {
+        /// Which page of the file.
+        page: u32,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
 /// How many pages were read; what `explain` and the tests of the cost look at.
@@ -67,7 +72,8 @@ impl Pages {
     pub(super) fn read(&self, page: u32, tally: &Tally) -> Result<Body, IndexError> {
         tally.count_one();
         let mut bytes = [0; PAGE_BYTES];
-        let read = self.file.read_at(&mut bytes, u64::from(page) * PAGE_BYTES as u64)?;
+        let read = self.file.read_at(&mut bytes, u64::from(page) * PAGE_BYTES as u64);
+        let read = read.map_err(Arc::new)?;
         let damaged = |problem| IndexError::Damaged { page, problem };
         if read < PAGE_BYTES {
             return Err(damaged("the file is too short"));

@@ -96,7 +96,7 @@ impl Sealed {
         let body = pages.read(0, tally)?;
         let damaged = |problem| IndexError::Damaged { page: 0, problem };
         let header = Header::parse(&body).ok_or(damaged("it is not a header of version 1"))?;
-        if pages.file.len()? != header.file_bytes() {
+        if pages.file.len().map_err(Arc::new)? != header.file_bytes() {
             return Err(damaged("the file has another length than its header says"));
         }
         pages.seal = seal_of(&body);

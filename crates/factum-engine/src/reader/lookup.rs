@@ -1,0 +1,145 @@
+//! Look-ups of one thing: an event by id, a receipt by key, a stream's last revision, the last
+//! position at a time, and the events in the way of a condition.
+
+use std::ops::ControlFlow;
+
+use factum_store::{
+    Direction, EventId, IdempotencyKey, Offence, Position, Query, QueryItem, Receipt,
+    RecordedEvent, RequestHash, Revision, StreamName, Timestamp,
+};
+
+use super::{
+    search::Search,
+    segment::{FrameFinder, IndexedSegment},
+    snapshot::Snapshot,
+};
+use crate::{
+    error::EngineError,
+    index::{Tally, Term},
+    log::Frame,
+};
+
+/// The first event of this identity.
+pub(crate) fn event(
+    snapshot: &Snapshot,
+    id: EventId,
+) -> Result<Option<RecordedEvent>, EngineError> {
+    first_carrying(snapshot, Term::id(id), Direction::Forward, |frame, slot| {
+        if frame.id(slot)? == id { frame.event(slot).map(Some) } else { Ok(None) }
+    })
+}
+
+/// The receipt that was recorded under the key, and the hash of the request that it answered.
+pub(crate) fn receipt(
+    snapshot: &Snapshot,
+    key: &IdempotencyKey,
+) -> Result<Option<(Receipt, RequestHash)>, EngineError> {
+    let parts =
+        |key: &IdempotencyKey| (key.principal.clone(), key.operation.clone(), key.key.clone());
+    // A key is recorded once, so either direction finds it; retries are about the recent past.
+    first_carrying(snapshot, Term::key(key), Direction::Backward, |frame, _| {
+        let Some(kept) = frame.key()?.filter(|kept| parts(kept) == parts(key)) else {
+            return Ok(None);
+        };
+        let receipt = Receipt { replayed: true, ..frame.receipt()? };
+        Ok(Some((receipt, kept.request)))
+    })
+}
+
+/// The revision of a stream's last event.
+pub(crate) fn revision(
+    snapshot: &Snapshot,
+    stream: &StreamName,
+) -> Result<Option<Revision>, EngineError> {
+    let item = QueryItem { system: true, ..QueryItem::stream(stream.clone()) };
+    let mut last = None;
+    search(&item.into(), Position::START, Direction::Backward).run(
+        snapshot,
+        None,
+        &mut |frame, slot| {
+            last = frame.event(slot)?.stream.map(|place| place.revision);
+            Ok(ControlFlow::Break(()))
+        },
+    )?;
+    Ok(last)
+}
+
+/// The first `limit` events that a query matches after a position: what is in the way of a
+/// condition. The snapshot's head may be one that is not durable yet.
+pub(crate) fn first_matches(
+    snapshot: &Snapshot,
+    query: &Query,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<Offence>, EngineError> {
+    let mut found = Vec::new();
+    search(query, after, Direction::Forward).run(snapshot, None, &mut |frame, slot| {
+        let position = Position(frame.first().0 + u64::from(slot));
+        let event_type = frame.peek(slot)?.event_type.clone();
+        found.push(Offence { position, event_type });
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(found)
+}
+
+/// The last position recorded at or before a time; [`Position::START`] when there is none.
+pub(crate) fn position_at(snapshot: &Snapshot, time: Timestamp) -> Result<Position, EngineError> {
+    let upto = snapshot.head.position;
+    // Times never decrease, so the last segment that begins in time has the answer.
+    let count = snapshot.segments.partition_point(|segment| segment.begins_by(time, upto));
+    let Some(last) = count.checked_sub(1).and_then(|last| snapshot.segments.get(last)) else {
+        return Ok(Position::START);
+    };
+    let ask = |view: crate::index::View<'_>| Ok(view.position_at(time)?);
+    Ok(last.ask(upto, &Tally::default(), ask)?.unwrap_or(Position::START))
+}
+
+/// A search without a bound on the work, for what can't be answered in part.
+fn search(query: &Query, after: Position, direction: Direction) -> Search<'_> {
+    let (up_to, limit, looks_max) = (Position::END, usize::MAX, u64::MAX);
+    Search { query, after, up_to, direction, limit, looks_max }
+}
+
+/// The first event, in a direction, that carries a term and that `check` says is the one.
+fn first_carrying<T>(
+    snapshot: &Snapshot,
+    term: Term,
+    direction: Direction,
+    mut check: impl FnMut(&Frame, u32) -> Result<Option<T>, EngineError>,
+) -> Result<Option<T>, EngineError> {
+    let head = snapshot.head.position;
+    for segment in snapshot.within(Position(1), head, direction) {
+        if let Some(found) = carrying_in(segment, term, head, direction, &mut check)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn carrying_in<T>(
+    segment: &IndexedSegment,
+    term: Term,
+    head: Position,
+    direction: Direction,
+    check: &mut impl FnMut(&Frame, u32) -> Result<Option<T>, EngineError>,
+) -> Result<Option<T>, EngineError> {
+    segment.ask(head, &Tally::default(), |view| {
+        let (_, mut cursor) = view.postings(term)?;
+        let mut frames = FrameFinder::new(&segment.log, view);
+        let mut target = match direction {
+            Direction::Forward => view.first(),
+            Direction::Backward => view.last(),
+        };
+        while let Some(position) = cursor.seek(target, direction)? {
+            let (frame, slot) = frames.holding(position)?;
+            if let Some(found) = check(frame, slot)? {
+                return Ok(Some(found));
+            }
+            target = match direction {
+                Direction::Forward => position.next(),
+                Direction::Backward => position.prev(),
+            };
+        }
+        Ok(None)
+    })
+}

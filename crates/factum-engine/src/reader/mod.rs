@@ -1,0 +1,16 @@
+//! The reader: pages, look-ups and subscriptions over a consistent snapshot of what is durable.
+//! It never blocks the writer (G11) and never shows what was not synced (G2, G3).
+
+mod explain;
+pub(crate) mod lookup;
+mod page;
+mod search;
+mod segment;
+mod snapshot;
+mod subscription;
+
+pub use explain::{Explain, SegmentPlan};
+pub(crate) use page::{check_limit, explain, read};
+pub(crate) use segment::IndexedSegment;
+pub(crate) use snapshot::Snapshot;
+pub(crate) use subscription::Subscription;

@@ -1,0 +1,108 @@
+//! One page of a read, bounded in events, in bytes and in what is looked at for it (G11, G12).
+
+use std::ops::ControlFlow;
+
+use factum_store::{Direction, Head, Invalid, Page, Position, Read, RecordedEvent};
+
+use super::{
+    explain::Explain,
+    search::{Ended, Search},
+    snapshot::Snapshot,
+};
+use crate::{error::EngineError, log::Frame};
+
+/// The most events that a page may be asked for.
+pub(crate) const PAGE_EVENTS_MAX: usize = 10_000;
+
+/// The most bytes that a page keeps in memory, unless its first event alone has more.
+const PAGE_BYTES_MAX: u64 = 16 << 20;
+
+/// How many events and segments are looked at for one page.
+const PAGE_LOOKS_MAX: u64 = 65_536;
+
+/// Checks what the limits of a ledger say nothing about.
+pub(crate) fn check_limit(limit: usize) -> Result<(), Invalid> {
+    match limit {
+        0 => Err(Invalid::new("limit", "is 0; it must be at least 1")),
+        1..=PAGE_EVENTS_MAX => Ok(()),
+        _ => Err(Invalid::new("limit", format!("is {limit}; the limit is {PAGE_EVENTS_MAX}"))),
+    }
+}
+
+/// Reads a page.
+pub(crate) fn read(
+    snapshot: &Snapshot,
+    read: &Read,
+    explain: Option<&mut Explain>,
+) -> Result<Page, EngineError> {
+    let mut collected = Collected::new(PAGE_BYTES_MAX);
+    let search = Search {
+        query: &read.query,
+        after: read.after,
+        up_to: read.up_to,
+        direction: read.direction,
+        limit: read.limit,
+        looks_max: PAGE_LOOKS_MAX,
+    };
+    let ended = search.run(snapshot, explain, &mut |frame, slot| collected.take(frame, slot))?;
+    let next = match ended {
+        Ended::Whole => None,
+        Ended::Before(position) => Some(from(read, position, snapshot.head)),
+    };
+    Ok(Page { events: collected.events, next, head: snapshot.head })
+}
+
+/// How a read is answered, and what that costs.
+pub(crate) fn explain(snapshot: &Snapshot, request: &Read) -> Result<(Page, Explain), EngineError> {
+    let mut explain = Explain::default();
+    let page = read(snapshot, request, Some(&mut explain))?;
+    let all = snapshot.segments.len() as u64;
+    explain.skipped = all.saturating_sub(explain.segments.len() as u64);
+    Ok((page, explain))
+}
+
+/// The same read from `position` on.
+fn from(read: &Read, position: Position, head: Head) -> Read {
+    let mut next = read.clone();
+    match read.direction {
+        // A later page of the same read may see what is appended meanwhile, as its first may.
+        Direction::Forward => next.after = position.prev(),
+        Direction::Backward => next.up_to = position.min(head.position),
+    }
+    next
+}
+
+/// Events that were taken, up to a number of bytes.
+///
+/// An event shares the bytes of its frame, so what counts is the frames that are kept by it.
+pub(super) struct Collected {
+    pub(super) events: Vec<RecordedEvent>,
+    frame: Option<Position>,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+/// What a frame takes at least: it is read in pieces of this size.
+const FRAME_BYTES_MIN: u64 = 4_096;
+
+impl Collected {
+    pub(super) fn new(bytes_max: u64) -> Self {
+        Self { events: Vec::new(), frame: None, bytes: 0, bytes_max }
+    }
+
+    pub(super) fn take(
+        &mut self,
+        frame: &Frame,
+        slot: u32,
+    ) -> Result<ControlFlow<()>, EngineError> {
+        if self.frame != Some(frame.first()) {
+            let bytes = self.bytes + (frame.end() - frame.offset()).max(FRAME_BYTES_MIN);
+            if bytes > self.bytes_max && !self.events.is_empty() {
+                return Ok(ControlFlow::Break(()));
+            }
+            (self.frame, self.bytes) = (Some(frame.first()), bytes);
+        }
+        self.events.push(frame.event(slot)?);
+        Ok(ControlFlow::Continue(()))
+    }
+}
