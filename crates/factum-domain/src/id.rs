@@ -163,6 +163,7 @@ macro_rules! __id_common {
 
 /// Refuses, at compile time, a kind that could make a tag invalid or ambiguous.
 #[doc(hidden)]
+#[track_caller]
 pub const fn check_kind(kind: &str) {
     let bytes = kind.as_bytes();
     assert!(!bytes.is_empty(), "the kind of an id is empty");

@@ -66,6 +66,7 @@ impl EventModel {
     /// When the type is no valid event type (1 to 256 bytes without control characters, not
     /// beginning with `$`), or the version is 0. In a constant this is a compile error.
     #[must_use]
+    #[track_caller]
     pub const fn new(
         event_type: &'static str,
         version: u32,
@@ -93,6 +94,7 @@ impl EventModel {
     /// # Panics
     /// When that is of another type, or not older. In a constant this is a compile error.
     #[must_use]
+    #[track_caller]
     pub const fn after(self, older: &'static EventModel) -> Self {
         assert!(older.version < self.version, "`from` must name an older version of the event");
         let same = crate::fold::same(self.event_type, older.event_type);

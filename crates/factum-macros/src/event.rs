@@ -80,6 +80,10 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let carries = carried(&fields)
         .into_iter()
         .map(|id| quote_spanned!(id.span()=> impl ::factum::__private::Carries<#id> for #name {}));
+    // A constant of a trait is looked at only where it is used; its mistakes are to be seen here.
+    let checked = quote_spanned!(options.event_type.span()=>
+        const _: ::factum::__private::EventModel =
+            <#name as ::factum::__private::Event>::MODEL;);
     Ok(quote! {
         const _: () = {
             #serde
@@ -99,6 +103,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             }
 
             #(#carries)*
+            #checked
         };
     })
 }
@@ -107,8 +112,9 @@ fn model(options: &Options, fields: &[NamedField<'_>]) -> TokenStream {
     let Options { event_type, version, from, .. } = options;
     let version = version.as_ref().map_or(quote!(1), |version| quote!(#version));
     let fields = fields.iter().map(NamedField::model);
-    let older =
-        from.as_ref().map(|from| quote!(.after(&<#from as ::factum::__private::Event>::MODEL)));
+    let older = from.as_ref().map(
+        |from| quote_spanned!(from.span()=> .after(&<#from as ::factum::__private::Event>::MODEL)),
+    );
     quote_spanned!(event_type.span()=>
         ::factum::__private::EventModel::new(#event_type, #version, &[#(#fields),*]) #older)
 }
