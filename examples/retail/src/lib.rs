@@ -5,7 +5,7 @@
 //! events, folds, decisions and views; the rest brings the data in and the actions to it.
 
 mod actions;
-mod commands;
+mod contract;
 mod dollars;
 mod domain;
 mod import;
@@ -14,8 +14,8 @@ mod shapes;
 use factum::prelude::*;
 
 pub use actions::{Action, Actions, Performed, perform};
-pub use commands::*;
-pub use domain::{decisions::No, events::*, state::*};
+pub use contract::*;
+pub use domain::{events::*, state::*};
 pub use import::{
     Data, DataError, ImportOrder, Known, ListProduct, Progress, RegisterUser, import, import_data,
 };

@@ -77,6 +77,14 @@ pub struct Item {
     pub options: Options,
 }
 
+impl Item {
+    /// It is this variant now, at this price.
+    pub fn become_variant(&mut self, variant: &Variant) {
+        self.item_id = variant.item_id.clone();
+        (self.price_cents, self.options) = (variant.price_cents, variant.options.clone());
+    }
+}
+
 /// An item of an order gives way to another variant of its product, at that variant's price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Swap {

@@ -8,60 +8,8 @@
 use factum::prelude::*;
 
 use super::{events::*, state::*};
-use crate::{commands::*, shapes::*};
+use crate::{contract::*, shapes::*};
 
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Refusal)]
-pub enum No {
-    /// There is no such order.
-    #[say("order not found")]
-    OrderNotFound,
-    /// There is no such user.
-    #[say("user not found")]
-    UserNotFound,
-    /// The owner of the order has no such payment method.
-    #[say("payment method not found")]
-    PaymentMethodNotFound,
-    /// The order does not hold this item as often as it is named.
-    #[say("{0} not found")]
-    ItemNotFound(String),
-    /// The order does not hold all items that are named.
-    #[say("some item not found")]
-    SomeItemNotFound,
-    /// The item is no variant of the old item's product, or can't be ordered now.
-    #[say("new item {0} not found or available")]
-    NewItemNotFound(String),
-    /// Only pending orders can be cancelled.
-    #[say("non-pending order cannot be cancelled")]
-    NotCancellable,
-    /// Only pending orders can be modified.
-    #[say("non-pending order cannot be modified")]
-    NotModifiable,
-    /// Only delivered orders can be exchanged.
-    #[say("non-delivered order cannot be exchanged")]
-    NotExchangeable,
-    /// Only delivered orders can be returned.
-    #[say("non-delivered order cannot be returned")]
-    NotReturnable,
-    /// Orders are cancelled for two reasons only.
-    #[say("invalid reason")]
-    InvalidReason,
-    /// Not as many new items as old ones.
-    #[say("the number of items to be exchanged should match")]
-    CountsDiffer,
-    /// The gift card's balance does not cover it.
-    #[say("insufficient gift card balance to pay for {0}")]
-    InsufficientBalance(String),
-    /// The payment was modified before.
-    #[say("there should be exactly one payment for a pending order")]
-    NotOnePayment,
-    /// The order was paid by this method.
-    #[say("the new payment method should be different from the current one")]
-    SamePaymentMethod,
-    /// Refunds go to a gift card or back where the money came from.
-    #[say("payment method should be either the original payment method or a gift card")]
-    NotOriginalOrGiftCard,
-}
 #[decide]
 fn cancel_pending_order(
     c: &CancelPendingOrder,
@@ -73,21 +21,21 @@ fn cancel_pending_order(
     ensure!(reasons.contains(&c.reason.as_str()), No::InvalidReason);
     let refunds = order.payment_history.iter().map(Transaction::refunded).collect();
     let (order_id, reason) = (c.order_id.clone(), Some(c.reason.clone()));
-    Ok((OrderCancelled { order_id, reason }, settled(&c.order_id, order, refunds)))
+    let cancelled = OrderCancelled { order_id, reason, items: order.items.clone() };
+    Ok((cancelled, settled(&c.order_id, order, refunds)))
 }
 
 #[decide]
 fn modify_pending_order_items(
     c: &ModifyPendingOrderItems,
-    #[by(c.order_id, ignoring(OrderAddressModified))] order: &Order,
+    #[by(c.order_id, ignoring(OrderAddressModified, OrderSettled))] order: &Order,
     #[by(order.user_id, ignoring(OrderPlaced, UserAddressModified))] owner: &User,
     #[by(order.items.iter().map(|item| &item.product_id))] products: &Each<Product>,
 ) -> Result<(OrderItemsModified, OrderSettled), No> {
     ensure!(order.user_id.is_some(), No::OrderNotFound);
     ensure!(order.status == Status::Pending, No::NotModifiable);
     let swaps = swaps(order, products, &c.item_ids, &c.new_item_ids)?;
-    let method =
-        owner.payment_methods.get(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
+    let method = owner.method(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
     let cents = swaps.iter().map(|swap| swap.difference_cents).sum();
     ensure!(method.covers(cents), No::InsufficientBalance("the new item".into()));
     let settled = settled(&c.order_id, order, vec![Transaction::of(cents, &c.payment_method_id)]);
@@ -97,7 +45,7 @@ fn modify_pending_order_items(
 #[decide]
 fn modify_pending_order_address(
     c: &ModifyPendingOrderAddress,
-    #[by(c.order_id, ignoring(OrderAddressModified))] order: &Order,
+    #[by(c.order_id, ignoring(OrderAddressModified, OrderSettled))] order: &Order,
 ) -> Result<OrderAddressModified, No> {
     ensure!(order.user_id.is_some(), No::OrderNotFound);
     ensure!(order.status == Status::Pending, No::NotModifiable);
@@ -112,8 +60,7 @@ fn modify_pending_order_payment(
 ) -> Result<(OrderPaymentModified, OrderSettled), No> {
     ensure!(order.user_id.is_some(), No::OrderNotFound);
     ensure!(order.status == Status::Pending, No::NotModifiable);
-    let method =
-        owner.payment_methods.get(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
+    let method = owner.method(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
     let [paid] = &order.payment_history[..] else { return Err(No::NotOnePayment) };
     ensure!(paid.transaction_type == TransactionType::Payment, No::NotOnePayment);
     ensure!(paid.payment_method_id != c.payment_method_id, No::SamePaymentMethod);
@@ -127,15 +74,14 @@ fn modify_pending_order_payment(
 #[decide]
 fn exchange_delivered_order_items(
     c: &ExchangeDeliveredOrderItems,
-    #[by(c.order_id, ignoring(OrderAddressModified))] order: &Order,
+    #[by(c.order_id, ignoring(OrderAddressModified, OrderSettled))] order: &Order,
     #[by(order.user_id, ignoring(OrderPlaced, UserAddressModified))] owner: &User,
     #[by(order.items.iter().map(|item| &item.product_id))] products: &Each<Product>,
 ) -> Result<OrderExchangeRequested, No> {
     ensure!(order.user_id.is_some(), No::OrderNotFound);
     ensure!(order.status == Status::Delivered, No::NotExchangeable);
     let swaps = swaps(order, products, &c.item_ids, &c.new_item_ids)?;
-    let method =
-        owner.payment_methods.get(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
+    let method = owner.method(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
     let covered = method.covers(swaps.iter().map(|swap| swap.difference_cents).sum());
     ensure!(covered, No::InsufficientBalance("the price difference".into()));
     let (order_id, payment_method_id) = (c.order_id.clone(), c.payment_method_id.clone());
@@ -146,12 +92,11 @@ fn exchange_delivered_order_items(
 fn return_delivered_order_items(
     c: &ReturnDeliveredOrderItems,
     #[by(c.order_id, ignoring(OrderAddressModified))] order: &Order,
-    #[by(order.user_id, ignoring(OrderPlaced, UserAddressModified))] owner: &User,
+    #[by(order.user_id, ignoring(OrderPlaced, OrderSettled, UserAddressModified))] owner: &User,
 ) -> Result<OrderReturnRequested, No> {
     ensure!(order.user_id.is_some(), No::OrderNotFound);
     ensure!(order.status == Status::Delivered, No::NotReturnable);
-    let method =
-        owner.payment_methods.get(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
+    let method = owner.method(&c.payment_method_id).ok_or(No::PaymentMethodNotFound)?;
     let original = order.payment_history.first().map(|first| &first.payment_method_id);
     let to_original = original == Some(&c.payment_method_id);
     ensure!(to_original || method.is_gift_card(), No::NotOriginalOrGiftCard);
@@ -164,7 +109,7 @@ fn return_delivered_order_items(
 #[decide]
 fn modify_user_address(
     c: &ModifyUserAddress,
-    #[by(c.user_id, ignoring(OrderPlaced, UserAddressModified))] user: &User,
+    #[by(c.user_id, ignoring(OrderPlaced, OrderSettled, UserAddressModified))] user: &User,
 ) -> Result<UserAddressModified, No> {
     ensure!(user.user_id.is_some(), No::UserNotFound);
     Ok(UserAddressModified { user_id: c.user_id.clone(), address: c.address() })

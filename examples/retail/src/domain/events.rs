@@ -112,6 +112,8 @@ pub struct OrderCancelled {
     pub order_id: OrderId,
     /// Why, where known.
     pub reason: Option<String>,
+    /// What will not be delivered.
+    pub items: Vec<Item>,
 }
 
 /// Items of an order that was not yet shipped gave way to others.

@@ -66,6 +66,11 @@ impl User {
             method.into_iter().for_each(|method| method.settle(transaction));
         }
     }
+
+    /// Their payment method of this id.
+    pub(super) fn method(&self, id: &str) -> Option<&PaymentMethod> {
+        self.payment_methods.get(id)
+    }
 }
 
 /// An order.
@@ -110,7 +115,11 @@ impl Order {
         self.status = Status::Cancelled { cancel_reason: e.reason.clone() };
     }
     fn items_modified(&mut self, e: &OrderItemsModified) {
-        e.swaps.iter().for_each(|swap| self.swap(swap));
+        for swap in &e.swaps {
+            let mut items = self.items.iter_mut();
+            let first = items.find(|item| item.item_id == swap.item_id);
+            first.into_iter().for_each(|item| item.become_variant(&swap.new));
+        }
         self.status = Status::ItemModified;
     }
     fn address_modified(&mut self, e: &OrderAddressModified) {
@@ -130,9 +139,7 @@ impl Order {
             return_payment_method_id: e.payment_method_id.clone(),
         };
     }
-}
 
-impl Order {
     /// Its items of these ids; or the first id that is named more often than it is in the order.
     pub(super) fn find<'a>(&'a self, item_ids: &[String]) -> Result<Vec<&'a Item>, String> {
         let find = |id: &String| {
@@ -141,15 +148,6 @@ impl Order {
             held.next().filter(|_| named <= 1 + held.count()).ok_or_else(|| id.clone())
         };
         item_ids.iter().map(find).collect()
-    }
-
-    /// The first item that still has the old id becomes the new variant.
-    fn swap(&mut self, swap: &Swap) {
-        let mut items = self.items.iter_mut();
-        if let Some(item) = items.find(|item| item.item_id == swap.item_id) {
-            item.item_id = swap.new.item_id.clone();
-            (item.price_cents, item.options) = (swap.new.price_cents, swap.new.options.clone());
-        }
     }
 }
 

@@ -15,9 +15,8 @@ pub(crate) fn order_history() -> impl IntoView {
     }
     rows(
         "order_history",
-        "create table order_history (order_id text primary key, user_id text not null,
-           position integer not null, status text not null, items integer not null,
-           total_cents integer not null);
+        "create table order_history (order_id text primary key, user_id text, position integer,
+           status text, items integer, total_cents integer);
          create index order_history_by_user on order_history (user_id, position desc)",
     )
     .key("user_id")
@@ -37,68 +36,13 @@ pub(crate) fn order_history() -> impl IntoView {
     .on::<OrderReturnRequested>(set!("status = 'return requested'"))
 }
 
-/// How each product sells, best first. `units` and `net_cents` are what customers keep, at the price
-/// they pay for it: without what was cancelled or is to be returned, with the price differences of
-/// modifications and exchanges from the moment they are agreed. What went off, and the units that
-/// were exchanged (for another variant, so they are still sold), stand beside it.
-pub(crate) fn product_sales() -> impl IntoView {
-    rows(
-        "product_sales",
-        "create table product_sales (product_id text primary key, name text not null,
-           units integer default 0, net_cents integer default 0,
-           cancelled_units integer default 0, cancelled_cents integer default 0,
-           returned_units integer default 0, returned_cents integer default 0,
-           exchanged_units integer default 0, exchanged_cents integer default 0);
-         create table product_sales_orders (order_id text, product_id text, units integer,
-           cents integer, primary key (order_id, product_id))",
-    )
-    .key("product_id")
-    .order(["net_cents desc", "product_id"])
-    .on::<ProductListed>("insert into product_sales (product_id, name) values (:product_id, :name)")
-    .on::<OrderPlaced>(
-        "insert into product_sales_orders
-           select :order_id, value ->> 'product_id', count(*), sum(value ->> 'price_cents')
-           from json_each(:items) group by 2;
-         update product_sales as p set units = p.units + o.units, net_cents = net_cents + o.cents
-           from product_sales_orders o
-           where o.order_id = :order_id and o.product_id = p.product_id",
-    )
-    .on::<OrderItemsModified>(
-        "update product_sales_orders as o set cents = o.cents + s.cents from (
-           select value ->> 'product_id' id, sum(value ->> 'difference_cents') cents
-           from json_each(:swaps) group by 1) s where order_id = :order_id and product_id = s.id;
-         update product_sales set net_cents = net_cents + s.cents from (
-           select value ->> 'product_id' id, sum(value ->> 'difference_cents') cents
-           from json_each(:swaps) group by 1) s where product_id = s.id",
-    )
-    .on::<OrderCancelled>(
-        "update product_sales as p set units = p.units - o.units, net_cents = net_cents - o.cents,
-           cancelled_units = cancelled_units + o.units, cancelled_cents = cancelled_cents + o.cents
-           from product_sales_orders o
-           where o.order_id = :order_id and o.product_id = p.product_id",
-    )
-    .on::<OrderReturnRequested>(
-        "update product_sales as p set units = p.units - s.units, net_cents = net_cents - s.cents,
-           returned_units = returned_units + s.units, returned_cents = returned_cents + s.cents
-           from (select value ->> 'product_id' id, count(*) units, sum(value ->> 'price_cents') cents
-           from json_each(:items) group by 1) s where product_id = s.id",
-    )
-    .on::<OrderExchangeRequested>(
-        "update product_sales set net_cents = net_cents + s.cents,
-           exchanged_units = exchanged_units + s.units, exchanged_cents = exchanged_cents + s.cents
-           from (select value ->> 'product_id' id, count(*) units,
-           sum(value ->> 'difference_cents') cents from json_each(:swaps) group by 1) s
-           where product_id = s.id",
-    )
-}
-
 /// The orders that the warehouse has to send next, oldest first: pending ones, also those whose
 /// items were modified.
 pub(crate) fn shipping_queue() -> impl IntoView {
     rows(
         "shipping_queue",
-        "create table shipping_queue (order_id text primary key, user_id text not null,
-           position integer not null, status text not null, address text not null)",
+        "create table shipping_queue (order_id text primary key, user_id text, position integer,
+           status text, address text)",
     )
     .key("order_id")
     .order(["position"])
@@ -113,4 +57,52 @@ pub(crate) fn shipping_queue() -> impl IntoView {
     )
     .on::<OrderShipped>("delete from shipping_queue where order_id = :order_id")
     .on::<OrderCancelled>("delete from shipping_queue where order_id = :order_id")
+}
+
+/// How each product sells, best first: what was ordered, and how that was modified, cancelled,
+/// returned and exchanged since. `units` and `net_cents` are what customers keep, at the price they
+/// pay for it. Returns and exchanges count when they are requested, since that is agreed; exchanged
+/// units are still sold, as another variant, so only the difference in price counts.
+pub(crate) fn product_sales() -> impl IntoView {
+    macro_rules! add {
+        ($what:literal, $to:literal, $cents:literal) => {
+            concat!(
+                "update product_sales as p set ",
+                $to,
+                "_units = ",
+                $to,
+                "_units + s.units, ",
+                $to,
+                "_cents = ",
+                $to,
+                "_cents + s.cents from (select value ->> 'product_id' id,
+                   count(*) units, sum(value ->> '",
+                $cents,
+                "') cents from json_each(:",
+                $what,
+                ")
+                   group by 1) s where p.product_id = s.id"
+            )
+        };
+    }
+    rows(
+        "product_sales",
+        "create table product_sales (product_id text primary key, name text,
+           ordered_units integer default 0, ordered_cents integer default 0,
+           modified_units integer default 0, modified_cents integer default 0,
+           cancelled_units integer default 0, cancelled_cents integer default 0,
+           returned_units integer default 0, returned_cents integer default 0,
+           exchanged_units integer default 0, exchanged_cents integer default 0,
+           units integer as (ordered_units - cancelled_units - returned_units),
+           net_cents integer as (ordered_cents + modified_cents - cancelled_cents - returned_cents
+             + exchanged_cents))",
+    )
+    .key("product_id")
+    .order(["net_cents desc", "product_id"])
+    .on::<ProductListed>("insert into product_sales (product_id, name) values (:product_id, :name)")
+    .on::<OrderPlaced>(add!("items", "ordered", "price_cents"))
+    .on::<OrderItemsModified>(add!("swaps", "modified", "difference_cents"))
+    .on::<OrderCancelled>(add!("items", "cancelled", "price_cents"))
+    .on::<OrderReturnRequested>(add!("items", "returned", "price_cents"))
+    .on::<OrderExchangeRequested>(add!("swaps", "exchanged", "difference_cents"))
 }

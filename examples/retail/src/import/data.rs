@@ -105,7 +105,8 @@ fn story(row: Order) -> Option<ImportOrder> {
     let arrived = row.status == Status::Delivered;
     let cancelled = match row.status {
         Status::Cancelled { cancel_reason: reason } => {
-            Some((OrderCancelled { order_id: order_id.clone(), reason }, settled(refunds)))
+            let (order_id, items) = (order_id.clone(), row.items.clone());
+            Some((OrderCancelled { order_id, reason, items }, settled(refunds)))
         }
         _ => None,
     };

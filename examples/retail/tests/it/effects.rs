@@ -100,7 +100,8 @@ fn an_order_is_processed_when_shipped_and_then_delivered() {
 fn a_cancelled_order_says_why_where_that_is_known() {
     let cancelled = |reason: Option<&str>| {
         let reason = reason.map(str::to_owned);
-        order_after("#P", (pending(), OrderCancelled { order_id: order("#P"), reason }))
+        let cancelled = OrderCancelled { order_id: order("#P"), reason, items: vec![] };
+        order_after("#P", (pending(), cancelled))
     };
     assert_eq!(cancelled(Some("ordered by mistake"))["status"], "cancelled");
     assert_eq!(cancelled(Some("ordered by mistake"))["cancel_reason"], "ordered by mistake");

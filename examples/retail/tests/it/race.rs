@@ -36,7 +36,7 @@ fn history() -> impl factum::Emits {
 
 /// Runs one thread's actions: each pays an order by the gift card. A key is used by two threads.
 async fn pay(app: &App, thread: usize) -> (Option<String>, bool) {
-    let keyed = thread % 2 == 0;
+    let keyed = thread.is_multiple_of(2);
     let number = if keyed { thread - thread % 4 } else { thread };
     let input = json!({"order_id": order_of(number), "payment_method_id": "gift"}).to_string();
     let key = keyed.then(|| format!("pay-{number}"));

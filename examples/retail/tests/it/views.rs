@@ -63,7 +63,8 @@ fn story() -> impl factum::Emits {
         order_id: order("#1"),
         swaps: vec![lamp_for("101", 200), lamp_for("102", -200), rug_for("201", 1000)],
     };
-    let cancelled = OrderCancelled { order_id: order("#2"), reason: None };
+    let items = placed("#2").items;
+    let cancelled = OrderCancelled { order_id: order("#2"), reason: None, items };
     let returned = OrderReturnRequested {
         order_id: order("#3"),
         items: vec![lamp("100", 1000), rug("200", 5000)],
@@ -131,9 +132,11 @@ async fn sales_are_net_of_what_goes_back_and_show_it_beside() {
     let shop = Shop::with(story()).await;
     // Of 12 lamps, 2 were cancelled and 1 comes back; of 6 rugs, 1 and 1.
     let lamp = json!({"product_id": "lamp", "name": "Lamp", "units": 9, "net_cents": 9200,
+        "ordered_units": 12, "ordered_cents": 12000, "modified_units": 2, "modified_cents": 0,
         "cancelled_units": 2, "cancelled_cents": 2000, "returned_units": 1, "returned_cents": 1000,
         "exchanged_units": 2, "exchanged_cents": 200});
     let rug = json!({"product_id": "rug", "name": "Rug", "units": 4, "net_cents": 21000,
+        "ordered_units": 6, "ordered_cents": 30000, "modified_units": 1, "modified_cents": 1000,
         "cancelled_units": 1, "cancelled_cents": 5000, "returned_units": 1, "returned_cents": 5000,
         "exchanged_units": 0, "exchanged_cents": 0});
     assert_eq!(shop.rows("product_sales").await, [rug, lamp]);
@@ -142,7 +145,8 @@ async fn sales_are_net_of_what_goes_back_and_show_it_beside() {
 #[tokio::test]
 async fn a_modified_order_that_is_cancelled_goes_off_at_its_new_price() {
     let modified = OrderItemsModified { order_id: order("#P"), swaps: vec![lamp_for("101", 200)] };
-    let cancelled = OrderCancelled { order_id: order("#P"), reason: None };
+    let items = vec![lamp("101", 1200), rug("200", 5000), lamp("100", 1000)];
+    let cancelled = OrderCancelled { order_id: order("#P"), reason: None, items };
     let shop = Shop::with((pending(), modified, cancelled)).await;
     for row in shop.rows("product_sales").await {
         assert_eq!((&row["units"], &row["net_cents"]), (&json!(0), &json!(0)), "{row}");
@@ -324,8 +328,7 @@ pub(crate) async fn all_events(ledger: &dyn Ledger) -> Vec<RecordedEvent> {
     let mut events = Vec::new();
     loop {
         let after = events.last().map_or(Position::START, |last: &RecordedEvent| last.position);
-        let page =
-            ledger.read(Read::new(Query::everything()).after(after)).await.expect("a page");
+        let page = ledger.read(Read::new(Query::everything()).after(after)).await.expect("a page");
         if page.events.is_empty() {
             return events;
         }

@@ -10,7 +10,8 @@ fn cancel(order_id: &str, reason: &str) -> CancelPendingOrder {
 }
 
 fn cancelled(reason: &str) -> OrderCancelled {
-    OrderCancelled { order_id: order("#P"), reason: Some(reason.into()) }
+    let items = placed("#P").items;
+    OrderCancelled { order_id: order("#P"), reason: Some(reason.into()), items }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What can be asked of the shop: the commands, field for field the arguments of the data set's
-//! writing actions.
+//! What can be asked of the shop, and why it may say no. The commands are, field for field, the
+//! arguments of the data set's writing actions; the refusals are, word for word, its reasons.
 
 use factum::prelude::*;
 
@@ -96,6 +96,59 @@ pub struct ModifyUserAddress {
     pub state: String,
     /// Postal code.
     pub zip: String,
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Refusal)]
+pub enum No {
+    /// There is no such order.
+    #[say("order not found")]
+    OrderNotFound,
+    /// There is no such user.
+    #[say("user not found")]
+    UserNotFound,
+    /// The owner of the order has no such payment method.
+    #[say("payment method not found")]
+    PaymentMethodNotFound,
+    /// The order does not hold this item as often as it is named.
+    #[say("{0} not found")]
+    ItemNotFound(String),
+    /// The order does not hold all items that are named.
+    #[say("some item not found")]
+    SomeItemNotFound,
+    /// The item is no variant of the old item's product, or can't be ordered now.
+    #[say("new item {0} not found or available")]
+    NewItemNotFound(String),
+    /// Only pending orders can be cancelled.
+    #[say("non-pending order cannot be cancelled")]
+    NotCancellable,
+    /// Only pending orders can be modified.
+    #[say("non-pending order cannot be modified")]
+    NotModifiable,
+    /// Only delivered orders can be exchanged.
+    #[say("non-delivered order cannot be exchanged")]
+    NotExchangeable,
+    /// Only delivered orders can be returned.
+    #[say("non-delivered order cannot be returned")]
+    NotReturnable,
+    /// Orders are cancelled for two reasons only.
+    #[say("invalid reason")]
+    InvalidReason,
+    /// Not as many new items as old ones.
+    #[say("the number of items to be exchanged should match")]
+    CountsDiffer,
+    /// The gift card's balance does not cover it.
+    #[say("insufficient gift card balance to pay for {0}")]
+    InsufficientBalance(String),
+    /// The payment was modified before.
+    #[say("there should be exactly one payment for a pending order")]
+    NotOnePayment,
+    /// The order was paid by this method.
+    #[say("the new payment method should be different from the current one")]
+    SamePaymentMethod,
+    /// Refunds go to a gift card or back where the money came from.
+    #[say("payment method should be either the original payment method or a gift card")]
+    NotOriginalOrGiftCard,
 }
 
 /// The address that a command spells out.
