@@ -69,14 +69,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let options: Options = attribute.parse_args()?;
     let fields = fields::of_struct(input, "event")?;
     let serde = fields::serde_code(name, &fields, &TokenStream::new());
-    let model = model(&options, &fields);
-    let tags = fields.iter().filter(|field| field.tag).map(|field| {
-        let NamedField { ident, ty, .. } = field;
-        quote_spanned!(ty.span()=>
-            <#ty as ::factum::__private::TagField>::add_to(&self.#ident, &mut tags);)
-    });
-    let stream = stream(&options, &fields)?;
-    let decode = decode(&options);
+    let event = implementation(name, &options, &fields)?;
     let carries = carried(&fields)
         .into_iter()
         .map(|id| quote_spanned!(id.span()=> impl ::factum::__private::Carries<#id> for #name {}));
@@ -84,27 +77,36 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let checked = quote_spanned!(options.event_type.span()=>
         const _: ::factum::__private::EventModel =
             <#name as ::factum::__private::Event>::MODEL;);
+    Ok(quote!(const _: () = { #serde #event #(#carries)* #checked };))
+}
+
+fn implementation(
+    name: &Ident,
+    options: &Options,
+    fields: &[NamedField<'_>],
+) -> syn::Result<TokenStream> {
+    let model = model(options, fields);
+    let stream = stream(options, fields)?;
+    let decode = decode(options);
+    let tags = fields.iter().filter(|field| field.tag).map(|field| {
+        let NamedField { ident, ty, .. } = field;
+        quote_spanned!(ty.span()=>
+            <#ty as ::factum::__private::TagField>::add_to(&self.#ident, &mut tags);)
+    });
     Ok(quote! {
-        const _: () = {
-            #serde
+        impl ::factum::__private::Event for #name {
+            const MODEL: ::factum::__private::EventModel = #model;
 
-            impl ::factum::__private::Event for #name {
-                const MODEL: ::factum::__private::EventModel = #model;
-
-                fn tags(&self) -> ::std::vec::Vec<::factum::__private::Tag> {
-                    #[allow(unused_mut)]
-                    let mut tags = ::std::vec::Vec::new();
-                    #(#tags)*
-                    tags
-                }
-
-                #stream
-                #decode
+            fn tags(&self) -> ::std::vec::Vec<::factum::__private::Tag> {
+                #[allow(unused_mut)]
+                let mut tags = ::std::vec::Vec::new();
+                #(#tags)*
+                tags
             }
 
-            #(#carries)*
-            #checked
-        };
+            #stream
+            #decode
+        }
     })
 }
 

@@ -177,5 +177,11 @@ fn model(no: &No<'_>) -> TokenStream {
         let rust_type = source::text(ty);
         quote!(::factum::__private::FieldModel::new(#key, #rust_type))
     });
-    quote!(::factum::__private::RefusalModel { code: #code, say: #say, fields: const { &[#(#fields),*] } })
+    quote! {
+        ::factum::__private::RefusalModel {
+            code: #code,
+            say: #say,
+            fields: const { &[#(#fields),*] },
+        }
+    }
 }

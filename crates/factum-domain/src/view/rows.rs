@@ -26,7 +26,8 @@ const ENVELOPE: [&str; 3] = ["position", "recorded_at", "event_id"];
 ///
 /// A statement may name the event's fields as the current version has them (`:order`): scalars as
 /// such, arrays and objects as JSON text; and `:position`, `:recorded_at` (microseconds) and
-/// `:event_id`, unless the event has a field of that name. Several statements, parted by `;`, run in order.
+/// `:event_id`, unless the event has a field of that name. Several statements, parted by `;`, run
+/// in order.
 #[must_use]
 pub fn rows(name: &'static str, schema: &'static str) -> RowsBuilder {
     RowsBuilder {

@@ -5,7 +5,7 @@ use factum_store::{Change, NewEvent, RecordedEvent, Shape, Value};
 use serde_json::json;
 
 use crate::{
-    shop::{Order, Placed, cancelled, placed},
+    shop::{Cancelled, Order, Placed, cancelled, placed},
     versions::{Registered, RegisteredV1, UserId},
 };
 
@@ -157,6 +157,7 @@ fn a_fingerprint_changes_with_whatever_decides_the_rows() {
     assert_eq!(base, same);
     let others = [
         sales().on::<Placed>("x :cents"),
+        sales().on::<Cancelled>("x :order"),
         sales().on::<Measured>("x :big"),
         sales().key("other").on::<Placed>("x :order"),
         sales().order(["product desc"]).on::<Placed>("x :order"),
