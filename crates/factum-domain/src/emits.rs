@@ -4,7 +4,7 @@ use factum_store::NewEvent;
 
 use crate::{EncodeError, Event, EventModel, new_event};
 
-/// An event, `()`, or a tuple, `Option` or `Vec` of what emits.
+/// An event, `()`, or a tuple, `Option`, `Vec` or array of what emits.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be emitted",
     label = "not an event",
@@ -43,6 +43,16 @@ impl<T: Emits> Emits for Option<T> {
 }
 
 impl<T: Emits> Emits for Vec<T> {
+    fn catalogue() -> Vec<EventModel> {
+        T::catalogue()
+    }
+
+    fn emit(self, into: &mut Vec<NewEvent>) -> Result<(), EncodeError> {
+        self.into_iter().try_for_each(|events| events.emit(into))
+    }
+}
+
+impl<T: Emits, const N: usize> Emits for [T; N] {
     fn catalogue() -> Vec<EventModel> {
         T::catalogue()
     }

@@ -25,7 +25,8 @@ pub trait Fold: Default + Send + Sync + 'static {
     const NAME: &'static str;
     /// Its version; raise it to throw its snapshots and views away.
     const VERSION: u32;
-    /// A digest of its code.
+    /// A digest of its code. It can't see the code that it calls elsewhere, nor how older events
+    /// are turned into newer ones: when these change what the state is, raise the version.
     const CODE: u64;
     /// The events that it heeds.
     const HEEDS: &'static [EventModel];

@@ -2,6 +2,8 @@
 //!
 //! Protects G8: what was recorded under yesterday's shapes must be readable today, so a shape that
 //! was released changes by adding (a field that may be missing), or by a new version.
+//!
+//! It sees the fields of events and the names of their types; it does not see into those types.
 
 use std::{
     collections::BTreeMap,

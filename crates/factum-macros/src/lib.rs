@@ -128,7 +128,9 @@ pub fn derive_refusal(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// * `by = Id`, `by = (A, B)` for events that carry both tags, or `by = ()` for all events.
-/// * `version = N`, 1 unless given; `name = "…"`, the type's in snake case unless given.
+/// * `version = N`, 1 unless given. A change of the block throws snapshots and views away by itself;
+///   raise the version when code outside it changes what the state is.
+/// * `name = "…"`, the type's in snake case unless given.
 /// * `snapshot`: the state is `Serialize + Deserialize`, and may be kept as a snapshot.
 ///
 /// A method `fn x(&mut self, e: &E)` heeds the event `E`; with a second parameter

@@ -62,7 +62,7 @@ fn token_end(sql: &str, at: usize) -> usize {
         [quote @ (b'\'' | b'"' | b'`'), ..] => quoted(rest, *quote as char),
         [b'[', ..] => rest.find(']').map_or(rest.len(), |end| end + 1),
         [b'-', b'-', ..] => rest.find('\n').unwrap_or(rest.len()),
-        [b'/', b'*', ..] => rest.find("*/").map_or(rest.len(), |end| end + 2),
+        [b'/', b'*', ..] => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
         // A cast of PostgreSQL, `x::text`, is no parameter.
         [b':', b':', ..] => 2,
         [b':', ..] => 1 + word(&rest[1..]),
@@ -105,6 +105,26 @@ mod tests {
         check("a 'it''s ;:no' :b -- ; :no\n:c", &[("a 'it''s ;:no' :b -- ; :no\n:c", &["b", "c"])]);
         check("a '…' /* ;:no */ :ä", &[("a '…' /* ;:no */ :ä", &[])]);
         check("a::text :b", &[("a::text :b", &["b"])]);
+        check("a /*/ :no */ :b", &[("a /*/ :no */ :b", &["b"])]);
         check("unclosed ' :no ;", &[("unclosed ' :no ;", &[])]);
+    }
+
+    /// Every text of up to four of the letters that mean something: nothing panics, and no
+    /// statement is blank or has a `;` that is not inside something.
+    #[test]
+    fn any_text_is_taken_apart() {
+        let letters = ["'", "\"", "[", "]", "-", "/", "*", ":", ";", "a", "\n", "ä"];
+        let mut texts = vec![String::new()];
+        for _ in 0..4 {
+            let longer =
+                texts.iter().flat_map(|text| letters.map(|letter| format!("{text}{letter}")));
+            texts = longer.collect();
+            for text in &texts {
+                for statement in statements(text.clone().leak()) {
+                    assert!(!is_blank(statement.text), "{text:?}");
+                    assert_eq!(statements(statement.text), [statement.clone()], "{text:?}");
+                }
+            }
+        }
     }
 }

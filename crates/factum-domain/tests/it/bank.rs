@@ -84,7 +84,7 @@ fn move_500() -> Transfer {
 
 #[test]
 fn a_transfer_withdraws_here_and_deposits_there() {
-    given((opened(1), opened(2), deposited(1, 700)))
+    given(([opened(1), opened(2)], deposited(1, 700)))
         .when(move_500())
         .then((Withdrawn { account: account(1), cents: 500 }, deposited(2, 500)));
 }
