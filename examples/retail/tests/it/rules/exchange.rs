@@ -89,6 +89,9 @@ fn a_gift_card_covers_the_difference_but_is_not_charged() {
         .when(exchange("#D", &["200"], &["201"], "gift"))
         .refused(No::InsufficientBalance("the price difference".into()));
     given(arrived())
+        .when(exchange("#D", &["100", "200"], &["101", "201"], "gift"))
+        .refused(No::InsufficientBalance("the price difference".into()));
+    given(arrived())
         .when(exchange("#D", &["100"], &["101"], "gift"))
         .then(requested(&[(lamp("100", 1000), variant("101", 1200))], "gift"));
 }

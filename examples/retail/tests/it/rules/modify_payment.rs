@@ -81,4 +81,9 @@ fn the_rules_are_checked_in_the_data_sets_order() {
         .when(modify("#P", "unknown"))
         .refused(No::PaymentMethodNotFound);
     given((pending(), again)).when(modify("#P", "card")).refused(No::NotOnePayment);
+    let (products, users, placed, _) = pending();
+    let refunded = settled_before("#P", vec![refund(7000, "card")]);
+    given((products, users, placed, refunded))
+        .when(modify("#P", "card"))
+        .refused(No::NotOnePayment);
 }
