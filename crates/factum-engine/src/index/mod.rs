@@ -10,7 +10,6 @@ mod header;
 mod pages;
 mod planner;
 mod postings;
-mod rebuild;
 mod sealed;
 mod tail;
 mod term;
@@ -25,12 +24,11 @@ use factum_store::{Direction, Position, Timestamp};
 
 pub use pages::IndexError;
 pub(crate) use pages::Tally;
-pub(crate) use planner::{Candidates, Part};
+pub(crate) use planner::Part;
 pub use planner::{ItemPlan, Role, TermPlan};
-pub(crate) use rebuild::{Indexed, index_path, keep, open, push_frame, rebuild, terms_of};
 pub(crate) use sealed::Sealed;
 pub(crate) use tail::{Entry, Tail};
-pub(crate) use term::Term;
+pub(crate) use term::{Indexed, Term, terms_of};
 
 use sealed::{SealedCursor, SealedLocator};
 use tail::TailCursor;

@@ -9,7 +9,8 @@ use factum_store::{
 use proptest::prelude::*;
 
 use super::{
-    Candidates, Entry, Indexed, Part, Role, Sealed, Tail, Tally, View, terms_of, tests::Bytes,
+    Entry, Indexed, Part, Role, Sealed, Tail, Tally, View, planner::Candidates, terms_of,
+    tests::Bytes,
 };
 
 #[derive(Clone, Debug)]

@@ -11,6 +11,6 @@ mod subscription;
 
 pub use explain::{Explain, SegmentPlan};
 pub(crate) use page::{check_limit, explain, read};
-pub(crate) use segment::IndexedSegment;
+pub(crate) use segment::{IndexedSegment, SegmentIndex};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use subscription::Subscription;

@@ -10,71 +10,36 @@ use parking_lot::Mutex;
 
 use crate::{
     error::EngineError,
-    index::{self, IndexError, Locator, Sealed, Tail, Tally, View},
+    index::{IndexError, Locator, Sealed, Tail, Tally, View},
     log::{Frame, Frames, Segment},
-    machine::Machine,
 };
 
 /// A segment of the log with its index.
 pub(crate) struct IndexedSegment {
     pub(crate) log: Arc<Segment>,
-    index: SegmentIndex,
+    pub(crate) index: SegmentIndex,
 }
 
-enum SegmentIndex {
-    /// Of the active segment, in memory.
+/// The index of a segment.
+pub(crate) enum SegmentIndex {
+    /// In memory, until its file is written.
     Tail(Arc<Tail>),
-    /// Of a sealed one, in a file.
-    Sealed(SealedIndex),
+    /// In a file.
+    Sealed {
+        /// As it is now.
+        sealed: ArcSwap<Sealed>,
+        /// Builds it again from the log.
+        rebuild: Rebuild,
+    },
 }
 
-struct SealedIndex {
-    machine: Arc<dyn Machine>,
-    last: Position,
-    /// When its first event was recorded; from the file's header.
-    begins: Timestamp,
-    now: ArcSwap<Sealed>,
-    /// Held while the file is built again, so that it is done once.
-    rebuilding: Mutex<()>,
-}
+/// Builds an index file again from the log.
+pub(crate) type Rebuild = Box<dyn Fn() -> Result<Sealed, EngineError> + Send + Sync>;
+
+/// Held while an index file is built again, so that it is done once.
+static REBUILDING: Mutex<()> = Mutex::new(());
 
 impl IndexedSegment {
-    /// The active segment.
-    pub(crate) fn active(log: Arc<Segment>, tail: Arc<Tail>) -> Self {
-        Self { log, index: SegmentIndex::Tail(tail) }
-    }
-
-    /// A segment that is full: keeps its index in a file.
-    pub(crate) fn seal(
-        machine: Arc<dyn Machine>,
-        log: Arc<Segment>,
-        tail: &Tail,
-    ) -> Result<Self, EngineError> {
-        let sealed = index::keep(&*machine, &log, tail)?;
-        Ok(Self::sealed(machine, log, sealed))
-    }
-
-    /// A segment that was sealed earlier, whose last event is at `last`. Reads one page of its
-    /// index; builds the index again when it is missing or damaged.
-    pub(crate) fn open(
-        machine: Arc<dyn Machine>,
-        log: Arc<Segment>,
-        last: Position,
-    ) -> Result<Self, EngineError> {
-        let sealed = match index::open(&*machine, &log, last) {
-            Ok(sealed) => sealed,
-            Err(error) => build_again(&*machine, &log, last, &error)?,
-        };
-        Ok(Self::sealed(machine, log, sealed))
-    }
-
-    fn sealed(machine: Arc<dyn Machine>, log: Arc<Segment>, sealed: Sealed) -> Self {
-        let (last, begins) = (sealed.last(), sealed.times().0);
-        let (now, rebuilding) = (ArcSwap::from_pointee(sealed), Mutex::new(()));
-        let index = SealedIndex { machine, last, begins, now, rebuilding };
-        Self { log, index: SegmentIndex::Sealed(index) }
-    }
-
     pub(crate) fn first(&self) -> Position {
         self.log.first()
     }
@@ -83,7 +48,7 @@ impl IndexedSegment {
     pub(crate) fn last(&self) -> Position {
         match &self.index {
             SegmentIndex::Tail(tail) => tail.last(),
-            SegmentIndex::Sealed(index) => index.last,
+            SegmentIndex::Sealed { sealed, .. } => sealed.load().last(),
         }
     }
 
@@ -91,7 +56,7 @@ impl IndexedSegment {
     pub(crate) fn begins_by(&self, time: Timestamp, upto: Position) -> bool {
         match &self.index {
             SegmentIndex::Tail(tail) => tail.position_at(time, upto).is_some(),
-            SegmentIndex::Sealed(index) => index.begins <= time,
+            SegmentIndex::Sealed { sealed, .. } => sealed.load().times().0 <= time,
         }
     }
 
@@ -104,11 +69,13 @@ impl IndexedSegment {
     ) -> Result<T, EngineError> {
         match &self.index {
             SegmentIndex::Tail(tail) => ask(View::Tail { tail, upto }),
-            SegmentIndex::Sealed(index) => {
-                let sealed = index.now.load_full();
+            SegmentIndex::Sealed { sealed: now, rebuild } => {
+                let sealed = now.load_full();
                 match ask(View::Sealed { sealed: &sealed, tally }) {
                     Err(EngineError::Index(error @ IndexError::Damaged { .. })) => {
-                        let sealed = index.build_again(&self.log, &sealed, &error)?;
+                        let path = self.log.path.display();
+                        tracing::warn!(segment = %path, %error, "building an index again");
+                        let sealed = build_again(now, &sealed, rebuild)?;
                         ask(View::Sealed { sealed: &sealed, tally })
                     }
                     answer => answer,
@@ -118,33 +85,20 @@ impl IndexedSegment {
     }
 }
 
-impl SealedIndex {
-    fn build_again(
-        &self,
-        log: &Segment,
-        damaged: &Arc<Sealed>,
-        error: &IndexError,
-    ) -> Result<Arc<Sealed>, EngineError> {
-        let _held = self.rebuilding.lock();
-        let now = self.now.load_full();
-        if !Arc::ptr_eq(&now, damaged) {
-            return Ok(now);
-        }
-        let again = Arc::new(build_again(&*self.machine, log, self.last, error)?);
-        self.now.store(Arc::clone(&again));
-        Ok(again)
-    }
-}
-
 fn build_again(
-    machine: &dyn Machine,
-    log: &Segment,
-    last: Position,
-    error: &IndexError,
-) -> Result<Sealed, EngineError> {
-    let path = index::index_path(log);
-    tracing::warn!(path = %path.display(), %error, "building an index again from the log");
-    index::keep(machine, log, &index::rebuild(log, last)?)
+    now: &ArcSwap<Sealed>,
+    damaged: &Arc<Sealed>,
+    rebuild: &Rebuild,
+) -> Result<Arc<Sealed>, EngineError> {
+    let _held = REBUILDING.lock();
+    let sealed = now.load_full();
+    // Somebody else may have been faster.
+    if !Arc::ptr_eq(&sealed, damaged) {
+        return Ok(sealed);
+    }
+    let sealed = Arc::new(rebuild()?);
+    now.store(Arc::clone(&sealed));
+    Ok(sealed)
 }
 
 /// Fetches the frames that hold asked-for positions, each once while the positions stay near.
