@@ -12,6 +12,9 @@ use tokio::{
 use super::ApiError;
 use crate::Config;
 
+/// Looks of subscriptions at a time: each is short, and all subscriptions take turns.
+const LOOKS_MAX: usize = 8;
+
 /// One for each kind of request.
 pub(crate) struct Bulkheads {
     pub(crate) commands: Bulkhead,
@@ -19,6 +22,8 @@ pub(crate) struct Bulkheads {
     /// Queries that wait for a view to have seen something.
     pub(crate) waiting_queries: Bulkhead,
     pub(crate) subscriptions: Bulkhead,
+    /// Looks that subscriptions make at the ledger's files.
+    pub(crate) looks: Arc<Semaphore>,
 }
 
 impl Bulkheads {
@@ -29,6 +34,7 @@ impl Bulkheads {
             queries: of("queries", config.queries_max),
             waiting_queries: of("queries", config.queries_max),
             subscriptions: of("subscriptions", config.subscriptions_max),
+            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
         }
     }
 }

@@ -1,15 +1,28 @@
 //! Subscribe: every matching event once, in order, and what is recorded from then on (G6).
+//!
+//! A ledger looks at its files when it is asked for the next signal. So each look is made on a
+//! thread that may block, few at a time, and only when the subscriber has taken what the last one
+//! found: however many streams catch up, commands go on (G11), and a slow reader costs no memory.
 
 use std::{
-    pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
 };
 
 use factum_store::{BoxStream, Position, Query, ReadError, Signal, Subscribe};
-use futures_lite::Stream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    task::{JoinHandle, spawn_blocking},
+};
 
 use super::{Api, ApiError};
+
+/// What one look takes at most.
+const SIGNALS_MAX: usize = 64;
+/// A look ends with the event that takes it beyond this many bytes of payload.
+const BYTES_MAX: usize = 256 << 10;
+
+type Signals = BoxStream<Result<Signal, ReadError>>;
 
 /// What to follow.
 pub(crate) struct SubscribeEvents {
@@ -18,11 +31,37 @@ pub(crate) struct SubscribeEvents {
     pub(crate) after: Position,
 }
 
-/// The signals of one subscriber. Nothing is read ahead of it, so a slow one costs no memory; its
-/// place is free again when it is dropped.
+/// The signals of one subscriber. Its place is free again when it is dropped.
 pub(crate) struct Subscription {
-    signals: BoxStream<Result<Signal, ReadError>>,
+    /// Absent while a look is being made, and after the end.
+    signals: Option<Signals>,
+    /// A look that is being made. It is kept here so that nothing is lost when whoever waits for
+    /// it stops waiting.
+    looking: Option<JoinHandle<Look>>,
+    bell: Arc<Bell>,
+    /// Whether there is something to look at: the bell has rung, or the last look was cut short.
+    rung: bool,
+    looks: Arc<Semaphore>,
     _place: OwnedSemaphorePermit,
+}
+
+/// Rung by the ledger when there is more.
+#[derive(Default)]
+struct Bell(Notify);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // Kept until somebody waits: a ring between two looks is not missed.
+        self.0.notify_one();
+    }
+}
+
+/// What a look found.
+struct Look {
+    found: Vec<Result<Signal, ReadError>>,
+    /// The stream again, unless it has ended.
+    signals: Option<Signals>,
+    cut_short: bool,
 }
 
 impl Api {
@@ -33,14 +72,121 @@ impl Api {
         let ledger = self.ledger(&request.ledger)?;
         let SubscribeEvents { query, after, .. } = request;
         let place = self.bulkheads.subscriptions.enter().await?;
-        Ok(Subscription { signals: ledger.subscribe(Subscribe { query, after }), _place: place })
+        Ok(Subscription {
+            signals: Some(ledger.subscribe(Subscribe { query, after })),
+            looking: None,
+            bell: Arc::default(),
+            rung: true,
+            looks: Arc::clone(&self.bulkheads.looks),
+            _place: place,
+        })
     }
 }
 
-impl Stream for Subscription {
-    type Item = Result<Signal, ReadError>;
+impl Subscription {
+    /// The next signals, at least one; `None` at the end. Waiting for them can be given up and
+    /// begun again without losing any.
+    pub(crate) async fn next(&mut self) -> Option<Vec<Result<Signal, ReadError>>> {
+        loop {
+            let look = match &mut self.looking {
+                Some(looking) => looking.await,
+                None => {
+                    self.begin_look().await?;
+                    continue;
+                }
+            };
+            self.looking = None;
+            // A look that panicked was reported by the panic itself; the stream is lost with it.
+            let look = look.ok()?;
+            self.signals = look.signals;
+            self.rung = look.cut_short;
+            if !look.found.is_empty() {
+                return Some(look.found);
+            }
+        }
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.signals.as_mut().poll_next(cx)
+    async fn begin_look(&mut self) -> Option<()> {
+        self.signals.as_ref()?;
+        if !self.rung {
+            self.bell.0.notified().await;
+            self.rung = true;
+        }
+        let turn = Arc::clone(&self.looks).acquire_owned().await.ok()?;
+        let (signals, waker) = (self.signals.take()?, Waker::from(Arc::clone(&self.bell)));
+        self.looking = Some(spawn_blocking(move || {
+            let look = look(signals, &waker);
+            drop(turn);
+            look
+        }));
+        Some(())
+    }
+}
+
+/// Takes what there is, a bounded amount.
+fn look(mut signals: Signals, waker: &Waker) -> Look {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    let mut context = Context::from_waker(waker);
+    while found.len() < SIGNALS_MAX && bytes < BYTES_MAX {
+        match signals.as_mut().poll_next(&mut context) {
+            Poll::Pending => return Look { found, signals: Some(signals), cut_short: false },
+            Poll::Ready(None) => return Look { found, signals: None, cut_short: false },
+            Poll::Ready(Some(signal)) => {
+                if let Ok(Signal::Event(event)) = &signal {
+                    bytes += event.data.len() + event.metadata.len();
+                }
+                found.push(signal);
+            }
+        }
+    }
+    Look { found, signals: Some(signals), cut_short: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use factum::App;
+    use factum_store::{
+        Append, EventType, NewEvent,
+        memory::{MemoryLedger, MemoryViewStore},
+    };
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::Config;
+
+    /// Waiting is given up again and again, while another thread appends: each event comes once.
+    #[tokio::test]
+    async fn g6_nothing_is_lost_when_waiting_is_given_up() {
+        const EVENTS: u64 = 2_000;
+        let app = App::over(Arc::new(MemoryLedger::new()), Arc::new(MemoryViewStore::new()));
+        let app = app.await.expect("an application");
+        let ledger = Arc::clone(app.ledger());
+        let api = Api::new([("l".to_owned(), app)].into(), &Config::default());
+        let follow =
+            SubscribeEvents { ledger: "l".into(), query: Query::all(), after: Position::START };
+        let mut subscription = api.subscribe(follow).await.expect("is followed");
+        let writing = std::thread::spawn(move || {
+            for _ in 0..EVENTS {
+                let event = NewEvent::new(EventType::new("a").expect("a name"), "1");
+                futures_lite::future::block_on(ledger.append(Append::new([event])))
+                    .expect("appends");
+            }
+        });
+        let mut next = 1;
+        while next <= EVENTS {
+            let Ok(found) = timeout(Duration::ZERO, subscription.next()).await else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            for signal in found.expect("goes on") {
+                if let Signal::Event(event) = signal.expect("can be read") {
+                    assert_eq!(event.position, Position(next));
+                    next += 1;
+                }
+            }
+        }
+        writing.join().expect("writes");
     }
 }

@@ -28,7 +28,8 @@ const HEARTBEAT: &str = ": alive\n\n";
 
 /// The answer that streams these signals.
 pub(crate) fn answer(signals: Subscription, shared: &Arc<Shared>) -> Response {
-    let frames = frames(signals, shared.heartbeat, shared.stopping.clone());
+    let (heartbeat, stopping) = (shared.heartbeat, shared.stopping.clone());
+    let frames = frames(Open { signals, heartbeat, stopping });
     let hello = stream::once(Bytes::from_static(RETRY.as_bytes()));
     let body = Body::from_stream(hello.chain(frames).map(Ok::<_, std::convert::Infallible>));
     let mut response = Response::new(body);
@@ -37,24 +38,16 @@ pub(crate) fn answer(signals: Subscription, shared: &Arc<Shared>) -> Response {
     response
 }
 
-struct Open<S> {
-    signals: S,
+struct Open {
+    signals: Subscription,
     heartbeat: Duration,
     stopping: watch::Receiver<bool>,
 }
 
-/// One frame for each signal, and one now and then in a silence. Ends when the server stops, when
+/// The frames of the signals, and one now and then in a silence. Ends when the server stops, when
 /// the ledger does, or after a problem.
-fn frames<S>(
-    signals: S,
-    heartbeat: Duration,
-    stopping: watch::Receiver<bool>,
-) -> impl Stream<Item = Bytes> + Send + 'static
-where
-    S: Stream<Item = Result<Signal, ReadError>> + Send + Unpin + 'static,
-{
-    let open = Some(Open { signals, heartbeat, stopping });
-    stream::unfold(open, |open| async move {
+fn frames(open: Open) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold(Some(open), |open| async move {
         let mut open = open?;
         let next = tokio::select! {
             biased;
@@ -64,14 +57,28 @@ where
         match next {
             Err(_) => Some((Bytes::from_static(HEARTBEAT.as_bytes()), Some(open))),
             Ok(None) => None,
-            Ok(Some(Ok(signal))) => Some((frame(&signal), Some(open))),
-            Ok(Some(Err(error))) => {
-                let problem = Problem::from(ApiError::from(error));
-                problem.log();
-                Some((text("problem", None, &problem.document()), None))
+            Ok(Some(signals)) => {
+                let last = signals.iter().any(Result::is_err);
+                let frames: String = signals.into_iter().map(frame).collect();
+                Some((Bytes::from(frames), (!last).then_some(open)))
             }
         }
     })
+}
+
+fn frame(signal: Result<Signal, ReadError>) -> String {
+    match signal {
+        Ok(Signal::Event(event)) => text("event", Some(event.position), &json::event(&event)),
+        Ok(Signal::CaughtUp(head)) => text("caught-up", Some(head.position), &json::head(head)),
+        Ok(Signal::Progress(position)) => {
+            text("progress", Some(position), &ProgressJson { position })
+        }
+        Err(error) => {
+            let problem = Problem::from(ApiError::from(error));
+            problem.log();
+            text("problem", None, &problem.document())
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -79,19 +86,9 @@ struct ProgressJson {
     position: Position,
 }
 
-fn frame(signal: &Signal) -> Bytes {
-    match signal {
-        Signal::Event(event) => text("event", Some(event.position), &json::event(event)),
-        Signal::CaughtUp(head) => text("caught-up", Some(head.position), &json::head(*head)),
-        Signal::Progress(position) => {
-            text("progress", Some(*position), &ProgressJson { position: *position })
-        }
-    }
-}
-
 /// A frame. The JSON of an event is one line, whatever its payload looks like.
-fn text(event: &str, id: Option<Position>, data: &impl Serialize) -> Bytes {
+fn text(event: &str, id: Option<Position>, data: &impl Serialize) -> String {
     let data = serde_json::to_string(data).expect("numbers, texts and JSON can be written as JSON");
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-    Bytes::from(format!("event: {event}\n{id}data: {data}\n\n"))
+    format!("event: {event}\n{id}data: {data}\n\n")
 }

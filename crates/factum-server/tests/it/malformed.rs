@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::Instant,
 };
 
 use crate::{
@@ -131,19 +132,22 @@ async fn a_body_over_the_limit_is_refused_declared_or_not() {
     huge.send(world.address).await.problem("body-too-large");
 }
 
-#[tokio::test]
+/// The clock stands still and jumps to the next timer when nothing else is left to do.
+#[tokio::test(start_paused = true)]
 async fn half_a_request_is_not_waited_for() {
     let world = World::with(|config| {
-        config.head_timeout = Duration::from_millis(20);
-        config.body_timeout = Duration::from_millis(20);
+        config.head_timeout = Duration::from_secs(5);
+        config.body_timeout = Duration::from_secs(7);
     })
     .await;
     // Half a head, and no head at all: the connection is closed.
     for start in [&b"GET / HTTP/1.1\r\nHost: local"[..], b""] {
+        let begun = Instant::now();
         let mut stream = TcpStream::connect(world.address).await.expect("the server listens");
         stream.write_all(start).await.expect("can write");
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(begun.elapsed().as_secs(), 5);
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
     }
     // Half a body: there is someone to tell.
@@ -151,18 +155,22 @@ async fn half_a_request_is_not_waited_for() {
         "POST {EVENTS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: 10\r\n\r\n{{"
     );
+    let begun = Instant::now();
     let mut stream = TcpStream::connect(world.address).await.expect("the server listens");
     stream.write_all(half.as_bytes()).await.expect("can write");
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
+    assert_eq!(begun.elapsed().as_secs(), 7);
     assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn connections_beyond_the_limit_wait_for_their_turn() {
     let world = World::with(|config| config.connections_max = 1).await;
     let first = TcpStream::connect(world.address).await.expect("the server listens");
-    let waiting = tokio::spawn(Request::new("GET", "/health").send(world.address));
+    let mut waiting = tokio::spawn(Request::new("GET", "/health").send(world.address));
+    let a_while = Duration::from_secs(5);
+    assert!(tokio::time::timeout(a_while, &mut waiting).await.is_err(), "there is no room");
     drop(first);
     waiting.await.expect("is answered").ok();
 }
