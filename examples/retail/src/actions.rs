@@ -24,6 +24,7 @@ pub struct Action {
     /// Who called. Not always the owner of the order, and no rule looks at it.
     pub user_id: String,
     /// Whether it is one of the writing actions.
+    #[serde(default)]
     pub writes: bool,
     /// What was done: the name of a command, of a look-up, or of something we don't do.
     pub name: String,

@@ -23,11 +23,11 @@ pub(crate) fn order_history() -> impl IntoView {
     .order(["position desc"])
     .on::<OrderPlaced>(
         "insert into order_history select :order_id, :user_id, :position, 'pending', count(*),
-           sum(value ->> 'price_cents') from json_each(:items)",
+           ifnull(sum(value ->> 'price_cents'), 0) from json_each(:items)",
     )
     .on::<OrderItemsModified>(set!(
         "status = 'pending (item modified)', total_cents = total_cents
-           + (select sum(value ->> 'difference_cents') from json_each(:swaps))"
+           + (select ifnull(sum(value ->> 'difference_cents'), 0) from json_each(:swaps))"
     ))
     .on::<OrderShipped>(set!("status = 'processed'"))
     .on::<OrderDelivered>(set!("status = 'delivered'"))

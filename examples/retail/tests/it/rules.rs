@@ -4,6 +4,7 @@
 
 mod cancel;
 mod exchange;
+mod import;
 mod modify_address;
 mod modify_items;
 mod modify_payment;

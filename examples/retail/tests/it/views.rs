@@ -1,7 +1,10 @@
 //! The views of rows: what they hold after a small story, that they agree with the documents after
 //! all actions, and what they were at any moment of the past.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use factum::{
     App, AsOf,
@@ -119,6 +122,15 @@ async fn a_users_orders_are_listed_newest_first() {
     let history = shop.app.view("order_history").expect("the view");
     assert_eq!(history.get("ann").await.expect("rows").rows.len(), 6);
     assert_eq!(history.get("bob").await.expect("rows").rows.len(), 0);
+}
+
+#[tokio::test]
+async fn an_order_that_is_modified_in_nothing_keeps_its_total() {
+    let modified = OrderItemsModified { order_id: order("#P"), swaps: vec![] };
+    let shop = Shop::with((pending(), modified)).await;
+    let row = &shop.rows("order_history").await[0];
+    assert_eq!(row["status"], "pending (item modified)");
+    assert_eq!(row["total_cents"], 7000);
 }
 
 #[tokio::test]
@@ -277,35 +289,46 @@ fn sales_of(orders: &[Value], products: &[Value]) -> BTreeMap<String, [i64; 5]> 
 /// G8: any view as of any position is what a ledger that ends there shows.
 #[tokio::test]
 async fn views_as_of_any_position_are_what_the_ledger_before_it_tells() {
-    let shop = Shop::empty().await;
     let actions: Vec<_> =
         Actions::test().iter().filter(|action| action.writes).take(60).cloned().collect();
-    import_data(&shop.app, touched_by(&actions), |_| {}).await.expect("an import");
-    for action in &actions {
+    views_at_random_positions(touched_by(&actions), &actions, 200, 0x5eed_0f7e_57a1).await;
+}
+
+/// The same over a ledger that is long enough for keyframes.
+#[tokio::test]
+async fn views_as_of_a_position_between_keyframes_are_right_too() {
+    let actions: Vec<_> = Actions::test().iter().filter(|action| action.writes).cloned().collect();
+    views_at_random_positions(Data::embedded(), &actions, 12, 0x5eed_0f7e_57a2).await;
+}
+
+async fn views_at_random_positions(data: Data, actions: &[Action], count: usize, seed: u64) {
+    println!("seed {seed:#x}");
+    let shop = Shop::empty().await;
+    import_data(&shop.app, data, |_| {}).await.expect("an import");
+    for action in actions {
         perform(&shop.app, action).await.expect("an action");
     }
     shop.app.catch_up(|_, _| {}).await.expect("views at the head");
     let events = all_events(&**shop.app.ledger()).await;
+    assert!(events.len() > count);
 
-    let seed: u64 = 0x5eed_0f7e_57a1;
-    println!("seed {seed:#x}");
-    let mut positions = BTreeMap::new();
+    let mut positions = BTreeSet::new();
     let mut random = seed;
-    while positions.len() < 200.min(events.len()) {
-        random =
-            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        positions.insert(1 + (random >> 33) % events.len() as u64, ());
+    while positions.len() < count {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        positions.insert(1 + (random >> 33) as usize % events.len());
     }
 
     let so_far = Shop::empty().await;
     let mut recorded = 0;
-    for position in positions.into_keys() {
-        let next = &events[recorded as usize..position as usize];
-        let batch = Append::new(next.iter().map(as_new));
-        so_far.app.ledger().append(batch).await.expect("an append");
+    for position in positions {
+        for batch in events[recorded..position].chunks(1_000) {
+            let batch = Append::new(batch.iter().map(as_new));
+            so_far.app.ledger().append(batch).await.expect("an append");
+        }
         recorded = position;
         for view in VIEWS {
-            let then = shop.rows_as_of(view, position).await;
+            let then = shop.rows_as_of(view, position as u64).await;
             assert_eq!(then, so_far.rows(view).await, "{view} as of {position}");
         }
     }
