@@ -148,30 +148,49 @@ mod tests {
 
     use factum::App;
     use factum_store::{
-        Append, EventType, NewEvent,
+        Append, EventType, Ledger, NewEvent,
         memory::{MemoryLedger, MemoryViewStore},
     };
+    use futures_lite::future::block_on;
     use tokio::time::timeout;
 
     use super::*;
     use crate::Config;
 
-    /// Waiting is given up again and again, while another thread appends: each event comes once.
-    #[tokio::test]
-    async fn g6_nothing_is_lost_when_waiting_is_given_up() {
-        const EVENTS: u64 = 2_000;
+    async fn followed() -> (Arc<dyn Ledger>, Subscription) {
         let app = App::over(Arc::new(MemoryLedger::new()), Arc::new(MemoryViewStore::new()));
         let app = app.await.expect("an application");
         let ledger = Arc::clone(app.ledger());
         let api = Api::new([("l".to_owned(), app)].into(), &Config::default());
-        let follow =
-            SubscribeEvents { ledger: "l".into(), query: Query::all(), after: Position::START };
-        let mut subscription = api.subscribe(follow).await.expect("is followed");
+        let (query, after) = (Query::all(), Position::START);
+        let follow = SubscribeEvents { ledger: "l".into(), query, after };
+        (ledger, api.subscribe(follow).await.expect("is followed"))
+    }
+
+    fn one() -> Append {
+        Append::new([NewEvent::new(EventType::new("a").expect("a name"), "1")])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g6_what_is_recorded_while_nobody_waits_is_not_missed() {
+        let (ledger, mut subscription) = followed().await;
+        let caught_up = subscription.next().await.expect("goes on");
+        assert!(matches!(caught_up[..], [Ok(Signal::CaughtUp(_))]));
+        ledger.append(one()).await.expect("appends");
+        // When nothing is left to do, the clock jumps to this end.
+        let found = timeout(Duration::from_secs(1), subscription.next()).await;
+        let found = found.expect("is told").expect("goes on");
+        assert!(matches!(found[0], Ok(Signal::Event(_))));
+    }
+
+    /// Waiting is given up again and again, while another thread appends: each event comes once.
+    #[tokio::test]
+    async fn g6_nothing_is_lost_when_waiting_is_given_up() {
+        const EVENTS: u64 = 2_000;
+        let (ledger, mut subscription) = followed().await;
         let writing = std::thread::spawn(move || {
             for _ in 0..EVENTS {
-                let event = NewEvent::new(EventType::new("a").expect("a name"), "1");
-                futures_lite::future::block_on(ledger.append(Append::new([event])))
-                    .expect("appends");
+                block_on(ledger.append(one())).expect("appends");
             }
         });
         let mut next = 1;
