@@ -1,1 +1,38 @@
-//! (being written)
+//! The embedded ledger: segments of checksummed frames, group commit with one sync, immutable
+//! index files, subscriptions. Synchronous inside; its port is futures that need no runtime.
+//!
+//! ```text
+//!   append ─► writer::prepare ─► inbox ─► writer::state ─► one write, one sync ─► shared ─► answers
+//!   read   ─► shared (a snapshot) ─► index ─► log
+//! ```
+//!
+//! * The log is the truth; index files are derived, and built again when missing or damaged.
+//! * One door to disk, clock and randomness: [`machine`].
+//! * `FORMAT.md` describes every byte on disk.
+//!
+//! Not here: anything of a domain, JSON, an async runtime, a protocol.
+
+mod data_dir;
+mod error;
+mod index;
+mod ledger;
+mod log;
+pub mod machine;
+mod options;
+mod reader;
+mod sabotage;
+mod sealing;
+mod shared;
+mod verify;
+mod whole;
+mod writer;
+
+pub use data_dir::DataDir;
+pub use error::{Damage, EngineError};
+pub use index::{IndexError, ItemPlan, Role, TermPlan};
+pub use ledger::EngineLedger;
+pub use options::Options;
+pub use reader::{Explain, SegmentPlan};
+#[cfg(feature = "sabotage")]
+pub use sabotage::Sabotage;
+pub use verify::{Inspection, SegmentFacts, Verification};

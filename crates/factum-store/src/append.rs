@@ -75,6 +75,19 @@ pub enum ExpectedRevision {
     Exactly(Revision),
 }
 
+impl ExpectedRevision {
+    /// Whether it holds for a stream whose last event has this revision.
+    #[must_use]
+    pub fn holds(self, actual: Option<Revision>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::None => actual.is_none(),
+            Self::Exists => actual.is_some(),
+            Self::Exactly(wanted) => actual == Some(wanted),
+        }
+    }
+}
+
 /// Same key and same request: the first receipt again. Same key, other request: an error. Kept as
 /// long as the events are (G5).
 #[derive(Clone, Debug, PartialEq, Eq)]

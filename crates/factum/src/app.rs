@@ -7,6 +7,7 @@ use factum_store::{BoxFuture, Checkpoint, Ledger, Position, ViewStore};
 
 use crate::{
     Fault,
+    open::Opening,
     read::GetState,
     run::{Projector, Run, RunNamed, Snapshots},
     view::ViewHandle,
@@ -44,6 +45,13 @@ pub struct ViewStatus {
 }
 
 impl App {
+    /// Opens the ledger at a path or URL, by default the ledger `default`:
+    /// `App::open("bank.factum").ledger("main").domain(domain).await`.
+    #[must_use]
+    pub fn open(url: impl Into<String>) -> Opening {
+        Opening::new(url.into())
+    }
+
     /// An application over any ports.
     #[must_use]
     pub fn over(ledger: Arc<dyn Ledger>, views: Arc<dyn ViewStore>) -> AppBuilder {

@@ -14,7 +14,7 @@
 
 mod app;
 mod fault;
-// mod open;
+mod open;
 mod outcome;
 pub mod prelude;
 mod read;
@@ -26,10 +26,9 @@ pub use factum_domain::__private;
 
 pub use app::{App, AppBuilder, ViewStatus};
 pub use factum_domain::*;
-pub use factum_macros::*;
 pub use factum_store as store;
 pub use fault::{Fault, RunError};
-// pub use open::{Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport};
+pub use open::{Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport};
 pub use outcome::{Done, Outcome, Token};
 pub use read::{AsOf, GetState, State};
 pub use run::{Run, RunNamed, SNAPSHOT_EVERY};

@@ -53,7 +53,7 @@ impl Contents {
             first: self.first,
             last: self.last,
             earliest: Timestamp::from_micros(times().next().unwrap_or_default()),
-            latest: Timestamp::from_micros(times().last().unwrap_or_default()),
+            latest: Timestamp::from_micros(times().next_back().unwrap_or_default()),
             frames: frames_span,
             frame_leaves,
             packed: packed_span,

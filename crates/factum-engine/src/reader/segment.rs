@@ -60,6 +60,20 @@ impl IndexedSegment {
         }
     }
 
+    /// Whether its index is a file.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(self.index, SegmentIndex::Sealed { .. })
+    }
+
+    /// When its last event was recorded.
+    pub(crate) fn ends_at(&self) -> Result<Timestamp, EngineError> {
+        let last = self.last();
+        self.ask(last, &Tally::default(), |view| {
+            let mut frames = FrameFinder::new(&self.log, view);
+            Ok(frames.holding(last)?.0.recorded_at())
+        })
+    }
+
     /// Asks the index. When that meets damage, the index is built again, and asked once more.
     pub(crate) fn ask<T>(
         &self,

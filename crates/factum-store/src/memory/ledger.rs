@@ -12,7 +12,7 @@ use futures_core::Stream;
 
 use crate::{
     Append, AppendError, BoxFuture, BoxStream, Condition, Conflict, Direction, EventId,
-    ExpectedRevision, Head, IdempotencyKey, Invalid, Ledger, Limits, NewEvent, Offence, Page,
+    Head, IdempotencyKey, Invalid, Ledger, Limits, NewEvent, Offence, Page,
     Position, Read, ReadError, Receipt, RecordedEvent, Revision, Signal, StreamName, StreamPlace,
     Subscribe, Timestamp,
 };
@@ -107,13 +107,7 @@ impl State {
             let (revision, offending) = match condition {
                 Condition::Revision { stream, expected } => {
                     let actual = self.revision(stream);
-                    let holds = match expected {
-                        ExpectedRevision::Any => true,
-                        ExpectedRevision::None => actual.is_none(),
-                        ExpectedRevision::Exists => actual.is_some(),
-                        ExpectedRevision::Exactly(wanted) => actual == Some(*wanted),
-                    };
-                    if holds {
+                    if expected.holds(actual) {
                         continue;
                     }
                     (actual, Vec::new())

@@ -1,0 +1,199 @@
+//! [`DataDir`]: a directory of ledgers under one lock.
+//!
+//! ```text
+//!   <dir>/FORMAT                     "factum <format>\n"
+//!   <dir>/LOCK                       locked by the process that writes; says who that is
+//!   <dir>/ledgers/<name>/<first>.log segments
+//!   <dir>/ledgers/<name>/<first>.idx their indexes, derived
+//! ```
+
+use std::{
+    collections::HashMap,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+};
+
+use factum_store::Invalid;
+use parking_lot::Mutex;
+
+use crate::{
+    error::EngineError,
+    ledger::{EngineLedger, Inner},
+    machine::Lock,
+    options::Options,
+    whole::replace_file,
+};
+
+/// The format of data directories.
+const FORMAT: u32 = 1;
+const FORMAT_FILE: &str = "FORMAT";
+const LOCK_FILE: &str = "LOCK";
+const LEDGERS: &str = "ledgers";
+
+/// An opened data directory.
+pub struct DataDir {
+    dir: PathBuf,
+    options: Options,
+    /// `None` when it is open for reading only.
+    lock: Option<Arc<dyn Lock>>,
+    open: Mutex<HashMap<String, Weak<Inner>>>,
+}
+
+impl DataDir {
+    /// Opens a directory under its lock; a missing or empty one is made a data directory.
+    ///
+    /// # Errors
+    /// [`EngineError::Locked`], [`EngineError::NewerFormat`], [`EngineError::NotADataDirectory`],
+    /// [`EngineError::ReadOnly`], [`EngineError::Full`], [`EngineError::Io`].
+    pub fn open(dir: &Path, options: Options) -> Result<Self, EngineError> {
+        let machine = &*options.machine;
+        let failed = |error| EngineError::io("opening", dir, error);
+        machine.create_dir(dir).map_err(failed)?;
+        let fresh = check_format(dir, &options)?;
+        let lock = match machine.lock(&dir.join(LOCK_FILE)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(EngineError::Locked {
+                    dir: dir.to_owned(),
+                    holder: holder(dir, &options),
+                });
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        lock.set_note(&format!("process {}\n", std::process::id())).map_err(failed)?;
+        if fresh {
+            let text = format!("factum {FORMAT}\n");
+            let path = dir.join(FORMAT_FILE);
+            replace_file(machine, dir, &path, text.as_bytes()).map_err(failed)?;
+        }
+        machine.create_dir(&dir.join(LEDGERS)).map_err(failed)?;
+        machine.sync_dir(dir).map_err(failed)?;
+        let lock = Some(Arc::from(lock));
+        Ok(Self { dir: dir.to_owned(), options, lock, open: Mutex::default() })
+    }
+
+    /// Opens an existing directory for reading only. Nothing is written, no lock is taken.
+    ///
+    /// # Errors
+    /// As [`DataDir::open`], without [`EngineError::Locked`].
+    pub fn open_read_only(dir: &Path, options: Options) -> Result<Self, EngineError> {
+        if check_format(dir, &options)? {
+            return Err(EngineError::NotADataDirectory(dir.to_owned()));
+        }
+        Ok(Self { dir: dir.to_owned(), options, lock: None, open: Mutex::default() })
+    }
+
+    /// The names of its ledgers, sorted.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`].
+    pub fn ledgers(&self) -> Result<Vec<String>, EngineError> {
+        let dir = self.dir.join(LEDGERS);
+        let names = self.options.machine.list(&dir);
+        let names = names.map_err(|error| EngineError::io("listing", &dir, error))?;
+        Ok(names.into_iter().filter(|name| check_name(name).is_ok() && self.has(name)).collect())
+    }
+
+    /// Makes a ledger, or opens it when it is there.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] for a name that a ledger can't have, and as [`DataDir::ledger`].
+    pub fn create_ledger(&self, name: &str) -> Result<EngineLedger, EngineError> {
+        check_name(name)?;
+        if !self.has(name) {
+            let dir = self.path(name);
+            let Some(_) = &self.lock else { return Err(EngineError::ReadOnly(dir)) };
+            let failed = |error| EngineError::io("making", &dir, error);
+            let machine = &*self.options.machine;
+            machine.create_dir(&dir).map_err(failed)?;
+            machine.sync_dir(&self.dir.join(LEDGERS)).map_err(failed)?;
+            EngineLedger::create(&dir, &self.options)?;
+        }
+        self.ledger(name)
+    }
+
+    /// Opens a ledger; opened twice it is the same.
+    ///
+    /// # Errors
+    /// [`EngineError::Damaged`] with file, offset and position; [`EngineError::Io`].
+    pub fn ledger(&self, name: &str) -> Result<EngineLedger, EngineError> {
+        check_name(name)?;
+        let mut open = self.open.lock();
+        if let Some(inner) = open.get(name).and_then(Weak::upgrade) {
+            return Ok(EngineLedger::of(inner));
+        }
+        let ledger = EngineLedger::open(&self.path(name), &self.options, self.lock.clone())?;
+        open.insert(name.to_owned(), ledger.downgrade());
+        Ok(ledger)
+    }
+
+    /// Tells other processes where this one can be asked.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`].
+    pub fn set_address(&self, url: &str) -> Result<(), EngineError> {
+        let Some(lock) = &self.lock else { return Ok(()) };
+        let note = format!("process {} at {url}\n", std::process::id());
+        lock.set_note(&note).map_err(|e| EngineError::io("writing", &self.dir.join(LOCK_FILE), e))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let names = self.options.machine.list(&self.path(name)).unwrap_or_default();
+        names.iter().any(|name| name.ends_with(".log"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(LEDGERS).join(name)
+    }
+}
+
+/// Whether the directory is empty; an error when it is anything but a data directory of a format
+/// that is known.
+fn check_format(dir: &Path, options: &Options) -> Result<bool, EngineError> {
+    let machine = &*options.machine;
+    let path = dir.join(FORMAT_FILE);
+    let file = match machine.open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let names = machine.list(dir).map_err(|e| EngineError::io("opening", dir, e))?;
+            // A crash while it was made may have left the lock and the unfinished format.
+            let ours = [LOCK_FILE, LEDGERS, "FORMAT.tmp"];
+            let foreign = names.iter().any(|name| !ours.contains(&name.as_str()));
+            return match foreign {
+                true => Err(EngineError::NotADataDirectory(dir.to_owned())),
+                false => Ok(true),
+            };
+        }
+        Err(error) => return Err(EngineError::io("opening", &path, error)),
+    };
+    let mut text = [0; 64];
+    let read = file.read_at(&mut text, 0).map_err(|e| EngineError::io("reading", &path, e))?;
+    let text = std::str::from_utf8(&text[..read]).unwrap_or_default().trim();
+    match text.strip_prefix("factum ").and_then(|format| format.parse::<u32>().ok()) {
+        Some(FORMAT) => Ok(false),
+        Some(found) if found > FORMAT => {
+            Err(EngineError::NewerFormat { path, found, supported: FORMAT })
+        }
+        _ => Err(EngineError::NotADataDirectory(dir.to_owned())),
+    }
+}
+
+/// What the holder of the lock says of itself.
+fn holder(dir: &Path, options: &Options) -> String {
+    let mut note = [0; 1_024];
+    let file = options.machine.open(&dir.join(LOCK_FILE));
+    let read = file.and_then(|file| file.read_at(&mut note, 0)).unwrap_or_default();
+    let note = String::from_utf8_lossy(&note[..read]).trim().to_owned();
+    if note.is_empty() { "another process".into() } else { note }
+}
+
+fn check_name(name: &str) -> Result<(), Invalid> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    let good = name.bytes().all(fits) && !name.starts_with('-') && (1..=64).contains(&name.len());
+    if good {
+        return Ok(());
+    }
+    let problem = "must be 1 to 64 of a-z, 0-9, _ and -, not beginning with -";
+    Err(Invalid::new("ledger", problem))
+}

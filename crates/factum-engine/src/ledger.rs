@@ -1,0 +1,331 @@
+//! [`EngineLedger`]: a ledger in a directory of segments, and its port.
+
+use std::{path::Path, sync::Arc, thread::JoinHandle};
+
+use factum_store::{
+    Append, AppendError, BoxFuture, BoxStream, EventId, Head, IdempotencyKey, Ledger, Page,
+    Position, Read, ReadError, Receipt, RecordedEvent, Signal, Subscribe, Timestamp,
+};
+use parking_lot::Mutex;
+
+use crate::{
+    error::EngineError,
+    index::Tail,
+    log::{Recovered, RecoveredTail, Segment, SegmentHeader},
+    machine::Lock,
+    options::Options,
+    reader::{self, Explain, IndexedSegment, SegmentIndex, Subscription, lookup},
+    sabotage::Sabotage,
+    sealing::{open_index, push_frame},
+    shared::Shared,
+    verify::{self, Inspection, Verification},
+    whole::read_segment,
+    writer::{Inbox, Prepared, Recent, SegmentFile, State, Writer, check_request, prepare},
+};
+
+/// A ledger. Cheap to clone; when the last clone is dropped, what was handed in is finished and the
+/// ledger is closed.
+#[derive(Clone)]
+pub struct EngineLedger {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: Options,
+    /// `None` when it is open for reading only.
+    inbox: Option<Arc<Inbox>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Held until the writer has stopped.
+    _lock: Option<Arc<dyn Lock>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.close();
+        }
+        if let Some(writer) = self.writer.lock().take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// What the segments of a directory hold.
+struct Opened {
+    segments: Vec<Arc<IndexedSegment>>,
+    active: Arc<Segment>,
+    tail: Arc<Tail>,
+    recent: Recent,
+    head: Head,
+    end: u64,
+}
+
+impl EngineLedger {
+    /// Opens the ledger in a directory, which has at least one segment. Without a lock it is open
+    /// for reading only.
+    pub(crate) fn open(
+        dir: &Path,
+        options: &Options,
+        lock: Option<Arc<dyn Lock>>,
+    ) -> Result<Self, EngineError> {
+        let writable = lock.is_some();
+        let opened = open_segments(dir, options, writable)?;
+        let shared = Arc::new(Shared::new(opened.segments, opened.head));
+        let inbox = Arc::new(Inbox::default());
+        let mut thread = None;
+        if writable {
+            let writer = Writer {
+                state: State::new(opened.head, opened.recent, options.switch()),
+                file: SegmentFile::new(opened.active, opened.end, dir, options)?,
+                tail: opened.tail,
+                shared: Arc::clone(&shared),
+                inbox: Arc::clone(&inbox),
+                options: options.clone(),
+                sealing: None,
+            };
+            let spawned = std::thread::Builder::new().name("ledger".into());
+            let spawned = spawned.spawn(move || writer.run());
+            thread = Some(
+                spawned.map_err(|error| EngineError::io("starting the writer of", dir, error))?,
+            );
+        }
+        let inner = Inner {
+            shared,
+            options: options.clone(),
+            inbox: writable.then_some(inbox),
+            writer: Mutex::new(thread),
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Makes a ledger's first segment in an empty directory.
+    pub(crate) fn create(dir: &Path, options: &Options) -> Result<(), EngineError> {
+        let ledger = options.machine.random();
+        let header = SegmentHeader { ledger, first: Position(1) };
+        SegmentFile::create(header, dir, options).map(drop)
+    }
+
+    /// Appends, and waits on this thread until it is durable.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn append_blocking(&self, append: Append) -> Result<Receipt, AppendError> {
+        match self.hand_in(append)?.recv() {
+            Ok(answer) => answer,
+            Err(_) => Err(stopped()),
+        }
+    }
+
+    /// How a read is answered, and what that costs.
+    ///
+    /// # Errors
+    /// As [`Ledger::read`].
+    pub fn explain(&self, read: &Read) -> Result<(Page, Explain), EngineError> {
+        self.check(read)?;
+        reader::explain(&self.inner.shared.snapshot()?, read)
+    }
+
+    /// Reads everything and checks every byte. `progress` is told the bytes read and all bytes.
+    ///
+    /// # Errors
+    /// [`EngineError`] when it can't be read at all; damage is in the answer.
+    pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Verification, EngineError> {
+        verify::verify(&self.inner, progress)
+    }
+
+    /// What its files are.
+    ///
+    /// # Errors
+    /// [`EngineError`] when they can't be read.
+    pub fn inspect(&self) -> Result<Inspection, EngineError> {
+        verify::inspect(&self.inner)
+    }
+
+    pub(crate) fn downgrade(&self) -> std::sync::Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    fn hand_in(
+        &self,
+        append: Append,
+    ) -> Result<oneshot::Receiver<Result<Receipt, AppendError>>, AppendError> {
+        let Some(inbox) = &self.inner.inbox else {
+            return Err(AppendError::Unavailable("it is open for reading only".into()));
+        };
+        let Options { machine, limits, .. } = &self.inner.options;
+        let prepared: Prepared = prepare(&**machine, limits, append)?;
+        let (answer, answered) = oneshot::channel();
+        if inbox.put(prepared, answer) { Ok(answered) } else { Err(stopped()) }
+    }
+
+    fn check(&self, read: &Read) -> Result<(), EngineError> {
+        reader::check_limit(read.limit)?;
+        Ok(self.inner.options.limits.check_query(&read.query)?)
+    }
+
+    fn read_now(&self, read: &Read) -> Result<Page, EngineError> {
+        self.check(read)?;
+        reader::read(&self.inner.shared.snapshot()?, read, None)
+    }
+
+    fn event_now(&self, id: EventId) -> Result<Option<RecordedEvent>, EngineError> {
+        lookup::event(&self.inner.shared.snapshot()?, id)
+    }
+
+    fn receipt_now(&self, key: &IdempotencyKey) -> Result<Option<Receipt>, AppendError> {
+        let snapshot = self.inner.shared.snapshot()?;
+        check_request(key, lookup::receipt(&snapshot, key)?)
+    }
+
+    fn position_at_now(&self, time: Timestamp) -> Result<Position, EngineError> {
+        lookup::position_at(&self.inner.shared.snapshot()?, time)
+    }
+}
+
+fn stopped() -> AppendError {
+    AppendError::OutcomeUnknown("the ledger's writer has stopped".into())
+}
+
+fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Ledger for EngineLedger {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, AppendError>> {
+        match self.hand_in(append) {
+            Ok(answered) => {
+                Box::pin(async move { answered.await.unwrap_or_else(|_| Err(stopped())) })
+            }
+            Err(error) => ready(Err(error)),
+        }
+    }
+
+    fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, ReadError>> {
+        ready(self.read_now(&read).map_err(ReadError::from))
+    }
+
+    fn subscribe(&self, subscribe: Subscribe) -> BoxStream<Result<Signal, ReadError>> {
+        Box::pin(Subscription::new(Arc::clone(&self.inner.shared), subscribe))
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Head, ReadError>> {
+        ready(Ok(self.inner.shared.head()))
+    }
+
+    fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<RecordedEvent>, ReadError>> {
+        ready(self.event_now(id).map_err(ReadError::from))
+    }
+
+    fn receipt(&self, key: IdempotencyKey) -> BoxFuture<'_, Result<Option<Receipt>, AppendError>> {
+        ready(self.receipt_now(&key))
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>> {
+        ready(self.position_at_now(time).map_err(ReadError::from))
+    }
+}
+
+/// Opens the segments of a directory: of the closed ones a header and an index's footer each, of
+/// the last one everything.
+fn open_segments(dir: &Path, options: &Options, writable: bool) -> Result<Opened, EngineError> {
+    let machine = &*options.machine;
+    let names = machine.list(dir).map_err(|error| EngineError::io("listing", dir, error))?;
+    if writable {
+        for name in names.iter().filter(|name| name.ends_with(".tmp")) {
+            // What a crash left half made.
+            let _ = machine.remove(&dir.join(name));
+        }
+    }
+    let mut logs = Vec::new();
+    for name in names.iter().filter(|name| name.ends_with(".log")) {
+        logs.push(Arc::new(Segment::open(machine, &dir.join(name), writable)?));
+    }
+    check_chain(&logs)?;
+    let mut segments = Vec::new();
+    for pair in logs.windows(2) {
+        let [log, after] = pair else { continue };
+        let last = after.first().prev();
+        segments.push(Arc::new(open_index(options, log, last, writable)?));
+    }
+    if let Some(active) = logs.pop() {
+        return open_active(dir, options, writable, active, segments);
+    }
+    let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+    Err(EngineError::io("finding a segment in", dir, missing))
+}
+
+/// Every segment is of the same ledger, and each begins after the one before it.
+fn check_chain(logs: &[Arc<Segment>]) -> Result<(), EngineError> {
+    let mut before: Option<&Segment> = None;
+    for log in logs {
+        let expected = before.map_or(log.first() == Position(1), |before| {
+            before.header.ledger == log.header.ledger && before.first() < log.first()
+        });
+        if !expected {
+            let what = "it does not follow the segment before it; one is missing, or is of another \
+                        ledger";
+            return Err(log.damage(0, what));
+        }
+        before = Some(log);
+    }
+    Ok(())
+}
+
+fn open_active(
+    dir: &Path,
+    options: &Options,
+    writable: bool,
+    log: Arc<Segment>,
+    mut segments: Vec<Arc<IndexedSegment>>,
+) -> Result<Opened, EngineError> {
+    let found = match read_segment(&log) {
+        Err(EngineError::Damaged(damage)) if options.switch().is(Sabotage::TailCutOnDamage) => {
+            truncated(&log, damage.offset)?
+        }
+        found => found?,
+    };
+    if let RecoveredTail::Torn { to } = found.tail {
+        let bytes = to - found.end;
+        tracing::warn!(
+            ledger = %dir.display(), offset = found.end, bytes,
+            "cutting off a batch that was never acknowledged"
+        );
+        if writable {
+            let cut = log.file.write_at(&vec![0; bytes as usize], found.end);
+            let cut = cut.and_then(|()| log.file.sync());
+            cut.map_err(|error| EngineError::io("cutting", &log.path, error))?;
+        }
+    }
+    let tail = Arc::new(Tail::new(log.first()));
+    let mut recent = Recent::new(log.first().prev());
+    let mut head = match segments.last() {
+        Some(last) if found.frames.is_empty() => {
+            Head { position: last.last(), recorded_at: last.ends_at()? }
+        }
+        _ => Head::default(),
+    };
+    for frame in &found.frames {
+        push_frame(&tail, frame, |position, terms| recent.push(position, terms))?;
+        head = Head { position: frame.last(), recorded_at: frame.recorded_at() };
+    }
+    if options.switch().is(Sabotage::PositionReused) {
+        head.position = head.position.prev();
+    }
+    let index = SegmentIndex::Tail(Arc::clone(&tail));
+    segments.push(Arc::new(IndexedSegment { log: Arc::clone(&log), index }));
+    Ok(Opened { segments, active: log, tail, recent, head, end: found.end })
+}
+
+/// A deliberate bug: everything from a damaged frame on is zeroed.
+fn truncated(log: &Segment, offset: u64) -> Result<Recovered, EngineError> {
+    let failed = |error| EngineError::io("cutting", &log.path, error);
+    let len = log.len()?;
+    log.file.write_at(&vec![0; (len - offset) as usize], offset).map_err(failed)?;
+    read_segment(log)
+}

@@ -1,0 +1,106 @@
+//! The first block of a segment file.
+//!
+//! ```text
+//!  offset  bytes
+//!       0      8  "FACTUMSG"
+//!       8      4  format version
+//!      12      4  zero
+//!      16     16  ledger id
+//!      32      8  position of the first event
+//!      40      4  crc32 of bytes 0..40
+//!      44      …  zeros up to 4096
+//! ```
+//!
+//! All numbers are little-endian.
+
+use factum_store::Position;
+
+/// Frames begin here: a block of its own, so that writing a frame never touches the header.
+pub(crate) const SEGMENT_HEADER_BYTES: u64 = 4_096;
+/// The format of segment files.
+pub(crate) const SEGMENT_FORMAT: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"FACTUMSG";
+const CHECKED: usize = 40;
+const USED: usize = CHECKED + 4;
+
+/// Which segment a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) ledger: u128,
+    pub(crate) first: Position,
+}
+
+/// Why bytes are no header.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum HeaderError {
+    Newer(u32),
+    Damaged(&'static str),
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES as usize);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&SEGMENT_FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.ledger.to_le_bytes());
+        bytes.extend_from_slice(&self.first.0.to_le_bytes());
+        debug_assert_eq!(bytes.len(), CHECKED);
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        bytes.resize(SEGMENT_HEADER_BYTES as usize, 0);
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let used: &[u8; USED] = bytes
+            .first_chunk()
+            .ok_or(HeaderError::Damaged("the file is too short for a segment's header"))?;
+        let word =
+            |at: usize| u32::from_le_bytes([used[at], used[at + 1], used[at + 2], used[at + 3]]);
+        if &used[..8] != MAGIC {
+            return Err(HeaderError::Damaged("it does not begin like a segment"));
+        }
+        if crc32fast::hash(&used[..CHECKED]) != word(CHECKED) {
+            return Err(HeaderError::Damaged("the header's checksum does not fit"));
+        }
+        if word(8) > SEGMENT_FORMAT {
+            return Err(HeaderError::Newer(word(8)));
+        }
+        let ledger = used.get(16..32).and_then(|b| b.try_into().ok()).map(u128::from_le_bytes);
+        let first = used.get(32..40).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+        match (ledger, first) {
+            (Some(ledger), Some(first)) => Ok(Self { ledger, first: Position(first) }),
+            _ => Err(HeaderError::Damaged("the header is cut off")),
+        }
+    }
+
+    /// What the checksums of the frame at `offset` begin with.
+    pub(crate) fn seed(&self, offset: u64) -> u32 {
+        let mut seed = crc32fast::Hasher::new();
+        seed.update(&self.ledger.to_le_bytes());
+        seed.update(&self.first.0.to_le_bytes());
+        seed.update(&offset.to_le_bytes());
+        // Never zero, so that zeros never check.
+        seed.finalize() | 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_back_and_every_flipped_bit_is_noticed() {
+        let header = SegmentHeader { ledger: 0x1234_5678_9abc, first: Position(77) };
+        let bytes = header.encode();
+        assert_eq!(bytes.len() as u64, SEGMENT_HEADER_BYTES);
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+        for bit in 0..USED * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(SegmentHeader::decode(&flipped).is_err(), "bit {bit}");
+        }
+        assert!(SegmentHeader::decode(&bytes[..USED - 1]).is_err());
+    }
+}

@@ -1,0 +1,18 @@
+//! The log: segments of checksummed frames, one frame a batch. It is the truth; everything else
+//! is derived from it.
+//!
+//! `FORMAT.md` has every byte. A frame that is read was checked against its checksums, which are
+//! seeded with its segment and its place: zeros, stale blocks and misdirected writes never parse
+//! (G10).
+
+mod envelope;
+mod event;
+mod frame;
+mod header;
+mod recovery;
+mod segment;
+
+pub(crate) use frame::{Encoded, Frame, Patch, Stamp, mark};
+pub(crate) use header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+pub(crate) use recovery::{Recovered, Tail as RecoveredTail, recover};
+pub(crate) use segment::{Frames, Segment, segment_name};

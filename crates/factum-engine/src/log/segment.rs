@@ -1,0 +1,170 @@
+//! [`Segment`]: a file of frames, as a reader has it.
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use factum_store::Position;
+
+use super::{
+    frame::{FRAME_HEADER_BYTES, Frame, FrameHeader},
+    header::{HeaderError, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, SegmentHeader},
+};
+use crate::{
+    error::{Damage, EngineError},
+    machine::{File, Machine},
+};
+
+/// Bytes read for a frame before its length is known: most frames are smaller.
+const FIRST_READ_BYTES: usize = 4_096;
+/// Bytes that a scan reads ahead.
+const SCAN_BYTES: usize = 1 << 20;
+
+/// The name of the segment file whose first event is `first`.
+pub(crate) fn segment_name(first: Position) -> String {
+    format!("{:020}.log", first.0)
+}
+
+/// A segment file.
+pub(crate) struct Segment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) path: Arc<Path>,
+    pub(crate) file: Arc<dyn File>,
+}
+
+impl Segment {
+    /// Opens a segment file and reads its header.
+    pub(crate) fn open(
+        machine: &dyn Machine,
+        path: &Path,
+        writable: bool,
+    ) -> Result<Self, EngineError> {
+        let opened = if writable { machine.open_writable(path) } else { machine.open(path) };
+        let file = opened.map_err(|error| EngineError::io("opening", path, error))?;
+        let mut bytes = [0; 64];
+        let read = file.read_at(&mut bytes, 0);
+        let read = read.map_err(|error| EngineError::io("reading", path, error))?;
+        let header = SegmentHeader::decode(&bytes[..read]).map_err(|error| match error {
+            HeaderError::Newer(found) => {
+                EngineError::NewerFormat { path: path.to_owned(), found, supported: SEGMENT_FORMAT }
+            }
+            HeaderError::Damaged(what) => damage(path, 0, Position::START, what),
+        })?;
+        Ok(Self { header, path: path.into(), file })
+    }
+
+    pub(crate) fn first(&self) -> Position {
+        self.header.first
+    }
+
+    /// The frame that begins at `offset`, checked.
+    pub(crate) fn frame(&self, offset: u64) -> Result<Frame, EngineError> {
+        let mut bytes = vec![0; FIRST_READ_BYTES];
+        let read = self.read(&mut bytes, offset)?;
+        bytes.truncate(read);
+        let header = FrameHeader::decode(&self.header, offset, &bytes);
+        let header = header.ok_or_else(|| self.damage(offset, "there is no frame"))?;
+        let len = header.len as usize;
+        if len > bytes.len() {
+            let have = bytes.len();
+            // A length that passed the header's checksum is what was written; the file may end
+            // before it all the same.
+            if offset + len as u64 > self.len()? {
+                return Err(self.damage(offset, "the file ends within a frame"));
+            }
+            bytes.resize(len, 0);
+            let rest = self.read(&mut bytes[have..], offset + have as u64)?;
+            bytes.truncate(have + rest);
+        }
+        bytes.truncate(len);
+        self.checked(header, offset, Bytes::from(bytes).slice(FRAME_HEADER_BYTES..))
+    }
+
+    /// The frames from `offset` up to `end`, one after the other.
+    pub(crate) fn frames(&self, offset: u64, end: u64) -> Frames<'_> {
+        Frames { segment: self, offset, end, ahead: Bytes::new(), ahead_at: offset }
+    }
+
+    /// Where the first frame begins.
+    pub(crate) fn begin(&self) -> u64 {
+        SEGMENT_HEADER_BYTES
+    }
+
+    pub(crate) fn len(&self) -> Result<u64, EngineError> {
+        self.file.len().map_err(|error| EngineError::io("measuring", &self.path, error))
+    }
+
+    pub(crate) fn damage(&self, offset: u64, what: &str) -> EngineError {
+        damage(&self.path, offset, self.header.first, what)
+    }
+
+    fn checked(&self, header: FrameHeader, offset: u64, body: Bytes) -> Result<Frame, EngineError> {
+        if !header.body_fits(&self.header, offset, &body) {
+            return Err(damage(
+                &self.path,
+                offset,
+                header.first,
+                "a frame's checksum does not fit",
+            ));
+        }
+        Ok(Frame::new(Arc::clone(&self.path), header, offset, body))
+    }
+
+    fn read(&self, bytes: &mut [u8], offset: u64) -> Result<usize, EngineError> {
+        let read = self.file.read_at(bytes, offset);
+        read.map_err(|error| EngineError::io("reading", &self.path, error))
+    }
+}
+
+pub(super) fn damage(path: &Path, offset: u64, position: Position, what: &str) -> EngineError {
+    let file = path.display().to_string();
+    EngineError::Damaged(Damage { file, offset, position, what: what.to_owned() })
+}
+
+/// Frames one after the other, read ahead in large pieces; each frame's bytes are a slice of them.
+pub(crate) struct Frames<'a> {
+    segment: &'a Segment,
+    offset: u64,
+    end: u64,
+    ahead: Bytes,
+    ahead_at: u64,
+}
+
+impl Frames<'_> {
+    /// The next frame; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, EngineError> {
+        if self.offset >= self.end {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        let header = self.at_least(FRAME_HEADER_BYTES)?;
+        let header = FrameHeader::decode(&self.segment.header, offset, &header);
+        let header = header.ok_or_else(|| self.segment.damage(offset, "there is no frame"))?;
+        if header.is_mark() {
+            return Ok(None);
+        }
+        let bytes = self.at_least(header.len as usize)?;
+        if bytes.len() < header.len as usize {
+            return Err(self.segment.damage(offset, "the file ends within a frame"));
+        }
+        self.offset += u64::from(header.len);
+        let body = bytes.slice(FRAME_HEADER_BYTES..header.len as usize);
+        self.segment.checked(header, offset, body).map(Some)
+    }
+
+    /// At least `want` bytes from the current offset, if the file has them.
+    fn at_least(&mut self, want: usize) -> Result<Bytes, EngineError> {
+        let skip = (self.offset - self.ahead_at) as usize;
+        if skip + want > self.ahead.len() {
+            let left = self.end - self.offset;
+            let size = (SCAN_BYTES.max(want) as u64).min(left.max(want as u64));
+            // A length beyond the file's end must not make us ask for memory.
+            let size = size.min(self.segment.len()?.saturating_sub(self.offset)) as usize;
+            let mut bytes = vec![0; size];
+            let read = self.segment.read(&mut bytes, self.offset)?;
+            bytes.truncate(read);
+            (self.ahead, self.ahead_at) = (Bytes::from(bytes), self.offset);
+        }
+        let skip = (self.offset - self.ahead_at) as usize;
+        Ok(self.ahead.slice(skip..))
+    }
+}

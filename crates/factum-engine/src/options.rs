@@ -1,0 +1,60 @@
+//! [`Options`]: what a ledger can be opened with, with the reasons for the defaults.
+
+use std::sync::Arc;
+
+use factum_store::Limits;
+
+use crate::{
+    machine::{Machine, RealMachine},
+    sabotage::Switch,
+};
+
+/// How ledgers are kept.
+#[derive(Clone)]
+pub struct Options {
+    /// Disk, clock and randomness.
+    pub machine: Arc<dyn Machine>,
+    /// What an append and a query may hold.
+    pub limits: Limits,
+    /// A segment is closed when the next frame would make it longer than this. 64 MiB: what
+    /// recovery reads at most, and what bounds the index of the active segment in memory.
+    pub segment_bytes_max: u64,
+    /// Zeros are written ahead of the frames in steps of this many bytes, so that a sync flushes
+    /// data and journals nothing. 4 MiB.
+    pub write_ahead_bytes: u64,
+    /// Whether zeros, spare segments and index files are written by threads beside the writer.
+    /// Without them the same work is done by the writer, in an order that depends on nothing else.
+    pub background: bool,
+    /// A deliberate bug, for tests that prove that tests bite.
+    #[cfg(feature = "sabotage")]
+    pub sabotage: Option<crate::Sabotage>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            machine: Arc::new(RealMachine),
+            limits: Limits::default(),
+            segment_bytes_max: 64 << 20,
+            write_ahead_bytes: 4 << 20,
+            background: true,
+            #[cfg(feature = "sabotage")]
+            sabotage: None,
+        }
+    }
+}
+
+impl Options {
+    /// The defaults on another machine.
+    #[must_use]
+    pub fn on(machine: impl Machine) -> Self {
+        Self { machine: Arc::new(machine), ..Self::default() }
+    }
+
+    pub(crate) fn switch(&self) -> Switch {
+        Switch(
+            #[cfg(feature = "sabotage")]
+            self.sabotage,
+        )
+    }
+}

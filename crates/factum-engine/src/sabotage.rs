@@ -1,0 +1,44 @@
+//! Deliberate bugs, to prove that the tests bite. They exist only with the feature `sabotage`, and
+//! even then only where a test asks for one.
+
+/// A deliberate bug.
+#[cfg_attr(
+    not(feature = "sabotage"),
+    expect(unreachable_pub, reason = "exported with the feature")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// An append is acknowledged although nothing was synced (breaks G2).
+    AckBeforeSync,
+    /// A condition is checked against the durable ledger only, not against the batches of its own
+    /// group (breaks G4).
+    ConditionOutsideGroup,
+    /// A key is recorded and never looked up (breaks G5).
+    KeyNotChecked,
+    /// Readers see a group before its sync (breaks G2 and G3).
+    ShownBeforeDurable,
+    /// Damage is taken for a torn tail and cut (breaks G10).
+    TailCutOnDamage,
+    /// The directory is not synced when a segment is made (breaks G2).
+    DirectoryNotSynced,
+    /// A position is given twice (breaks G3).
+    PositionReused,
+}
+
+/// Which deliberate bug is on, if any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Switch(#[cfg(feature = "sabotage")] pub(crate) Option<Sabotage>);
+
+impl Switch {
+    /// Whether this one is on. Without the feature it never is, and costs nothing.
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn is(self, bug: Sabotage) -> bool {
+        self.0 == Some(bug)
+    }
+
+    #[cfg(not(feature = "sabotage"))]
+    #[expect(clippy::unused_self, reason = "the switch has a state with the feature only")]
+    pub(crate) fn is(self, _: Sabotage) -> bool {
+        false
+    }
+}

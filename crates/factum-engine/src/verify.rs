@@ -1,0 +1,150 @@
+//! `verify` reads everything and believes nothing; `inspect` says what files there are.
+
+use factum_store::{Head, Position};
+
+use crate::{
+    error::{Damage, EngineError},
+    index::Tail,
+    ledger::Inner,
+    reader::IndexedSegment,
+    sealing::{index_path, push_frame},
+    whole::read_segment,
+};
+
+/// What [`EngineLedger::verify`](crate::EngineLedger::verify) found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// Events that were read.
+    pub events: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// What is damaged.
+    pub damage: Vec<Damage>,
+}
+
+/// What [`EngineLedger::inspect`](crate::EngineLedger::inspect) says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// The last event.
+    pub head: Head,
+    /// Oldest first.
+    pub segments: Vec<SegmentFacts>,
+}
+
+/// A segment's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFacts {
+    /// The file's name.
+    pub file: String,
+    /// Its first position.
+    pub first: Position,
+    /// Its last position; before the first in an empty segment.
+    pub last: Position,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Bytes of its index file; `None` for the active segment, whose index is in memory.
+    pub index_bytes: Option<u64>,
+}
+
+pub(crate) fn inspect(inner: &Inner) -> Result<Inspection, EngineError> {
+    let head = inner.shared.head();
+    let facts = |segment: &std::sync::Arc<IndexedSegment>| {
+        let file = segment.log.path.file_name().unwrap_or_default();
+        Ok(SegmentFacts {
+            file: file.to_string_lossy().into_owned(),
+            first: segment.first(),
+            last: segment.last().min(head.position),
+            bytes: segment.log.len()?,
+            index_bytes: index_bytes(inner, segment),
+        })
+    };
+    let segments = inner.shared.segments().iter().map(facts).collect::<Result<_, EngineError>>()?;
+    Ok(Inspection { head, segments })
+}
+
+fn index_bytes(inner: &Inner, segment: &IndexedSegment) -> Option<u64> {
+    if !segment.is_sealed() {
+        return None;
+    }
+    inner.options.machine.open(&index_path(&segment.log)).and_then(|file| file.len()).ok()
+}
+
+pub(crate) fn verify(
+    inner: &Inner,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Verification, EngineError> {
+    let segments = inner.shared.segments();
+    let head = inner.shared.head();
+    let mut all = 0;
+    for segment in segments.iter() {
+        all += segment.log.len()? + index_bytes(inner, segment).unwrap_or_default();
+    }
+    let mut found = Verification::default();
+    for segment in segments.iter() {
+        progress(found.bytes, all);
+        match segment_of(inner, segment, head, &mut found) {
+            Err(EngineError::Damaged(damage)) => found.damage.push(damage),
+            other => other?,
+        }
+    }
+    progress(found.bytes, all);
+    Ok(found)
+}
+
+fn segment_of(
+    inner: &Inner,
+    segment: &IndexedSegment,
+    head: Head,
+    found: &mut Verification,
+) -> Result<(), EngineError> {
+    found.bytes += segment.log.len()?;
+    let active = !segment.is_sealed();
+    // The active segment may hold more than is durable: it is read up to the head.
+    let recovered = read_segment(&segment.log)?;
+    let tail = Tail::new(segment.first());
+    for frame in recovered.frames.iter().filter(|frame| frame.last() <= head.position) {
+        push_frame(&tail, frame, |_, _| {})?;
+        for slot in 0..frame.count() {
+            frame.event(slot)?;
+        }
+        found.events += u64::from(frame.count());
+    }
+    let last = if active { head.position } else { segment.last() };
+    if tail.last() != last {
+        let file = segment.log.path.display().to_string();
+        let what = format!("events up to position {last} were here");
+        let (offset, position) = (recovered.end, tail.last().next());
+        return Err(EngineError::Damaged(Damage { file, offset, position, what }));
+    }
+    if active { Ok(()) } else { index_of(inner, segment, &tail, found) }
+}
+
+/// Index files are a function of their segment, byte for byte.
+fn index_of(
+    inner: &Inner,
+    segment: &IndexedSegment,
+    tail: &Tail,
+    found: &mut Verification,
+) -> Result<(), EngineError> {
+    let path = index_path(&segment.log);
+    let damage = |offset, what: &str| {
+        let file = path.display().to_string();
+        let (position, what) = (segment.first(), what.to_owned());
+        EngineError::Damaged(Damage { file, offset, position, what })
+    };
+    let missing = |_| damage(0, "the index file is missing; opening the ledger builds it again");
+    let file = inner.options.machine.open(&path).map_err(missing)?;
+    let failed = |error| EngineError::io("reading", &path, error);
+    let mut bytes = vec![0; file.len().map_err(failed)? as usize];
+    let read = file.read_at(&mut bytes, 0).map_err(failed)?;
+    found.bytes += read as u64;
+    let expected = tail.seal();
+    let differs = expected.iter().zip(&bytes).position(|(a, b)| a != b);
+    match differs.or((expected.len() != bytes.len()).then(|| expected.len().min(bytes.len()))) {
+        None => Ok(()),
+        Some(at) => Err(damage(
+            at as u64,
+            "the index does not fit its segment; delete this file and open the ledger, which builds it again",
+        )),
+    }
+}

@@ -1,0 +1,179 @@
+//! [`SegmentFile`]: the active segment as the writer has it, with zeros written ahead.
+//!
+//! A sync of blocks that were written before flushes data and needs no journal commit. So zeros
+//! are written and synced ahead of the frames, by a thread beside the writer, and so is the file of
+//! the next segment. The writer never writes where zeros are still being written.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use factum_store::Position;
+
+use crate::{
+    error::EngineError,
+    log::{SEGMENT_HEADER_BYTES, Segment, SegmentHeader, segment_name},
+    machine::{File, Machine},
+    options::Options,
+    sabotage::Sabotage,
+};
+
+/// Zeros are written in pieces of this size.
+const ZEROS: &[u8] = &[0; 256 << 10];
+/// The first zeros of a ledger's first segment: a small ledger takes little room.
+const FIRST_AHEAD_BYTES: u64 = 256 << 10;
+const SPARE: &str = "spare.tmp";
+
+/// The active segment's file.
+pub(crate) struct SegmentFile {
+    pub(crate) log: Arc<Segment>,
+    /// Where the next frame goes.
+    pub(crate) end: u64,
+    /// The file is written up to here, with zeros behind the frames.
+    zeroed: u64,
+    ahead: Option<JoinHandle<io::Result<u64>>>,
+    spare: Option<JoinHandle<io::Result<()>>>,
+    dir: PathBuf,
+    options: Options,
+}
+
+impl SegmentFile {
+    /// An existing segment whose frames end at `end`.
+    pub(crate) fn new(
+        log: Arc<Segment>,
+        end: u64,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<Self, EngineError> {
+        let zeroed = log.len()?;
+        let (dir, options) = (dir.to_owned(), options.clone());
+        Ok(Self { log, end, zeroed, ahead: None, spare: None, dir, options })
+    }
+
+    /// Makes the segment whose first event will be `header.first`. Nothing is there under its name
+    /// before all of it is durable.
+    pub(crate) fn create(
+        header: SegmentHeader,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<Self, EngineError> {
+        let spare = dir.join(SPARE);
+        let failed = |error| EngineError::io("making", &spare, error);
+        let machine = &*options.machine;
+        let ahead = FIRST_AHEAD_BYTES.min(options.write_ahead_bytes);
+        make_spare(machine, &spare, ahead).map_err(failed)?;
+        Self::adopt(header, dir, options)
+    }
+
+    /// Gives the spare file its header and its name.
+    fn adopt(header: SegmentHeader, dir: &Path, options: &Options) -> Result<Self, EngineError> {
+        let (spare, path) = (dir.join(SPARE), dir.join(segment_name(header.first)));
+        let failed = |error| EngineError::io("making", &path, error);
+        let machine = &*options.machine;
+        let file = machine.open_writable(&spare).map_err(failed)?;
+        file.write_at(&header.encode(), 0).map_err(failed)?;
+        file.sync().map_err(failed)?;
+        machine.rename(&spare, &path).map_err(failed)?;
+        if !options.switch().is(Sabotage::DirectoryNotSynced) {
+            machine.sync_dir(dir).map_err(failed)?;
+        }
+        let log = Segment::open(machine, &path, true)?;
+        Self::new(Arc::new(log), SEGMENT_HEADER_BYTES, dir, options)
+    }
+
+    /// Makes sure that frames may be written up to `end`. Nothing of a frame is written yet, so a
+    /// full disk is no more than a refusal.
+    pub(crate) fn reserve(&mut self, end: u64) -> Result<(), EngineError> {
+        if end > self.zeroed {
+            self.finish_ahead()?;
+        }
+        if end > self.zeroed {
+            let upto = end.max(self.zeroed + self.step());
+            let written = zero(&*self.log.file, self.zeroed, upto);
+            self.zeroed = written.map_err(|e| EngineError::io("extending", &self.log.path, e))?;
+        }
+        Ok(())
+    }
+
+    /// Has zeros written ahead, and the next segment's file, when they will soon be needed.
+    pub(crate) fn look_ahead(&mut self) {
+        if !self.options.background {
+            return;
+        }
+        let max = self.options.segment_bytes_max;
+        if self.ahead.is_none() && self.zeroed < max && self.zeroed - self.end < self.step() / 2 {
+            let (file, from) = (Arc::clone(&self.log.file), self.zeroed);
+            let upto = (from + self.step()).min(max);
+            self.ahead = spawn("ahead", move || zero(&*file, from, upto));
+        }
+        if self.spare.is_none() && self.end > max / 2 {
+            let (options, spare) = (self.options.clone(), self.dir.join(SPARE));
+            let bytes = self.options.write_ahead_bytes;
+            self.spare = spawn("spare", move || make_spare(&*options.machine, &spare, bytes));
+        }
+    }
+
+    /// The next segment. All frames of this one are durable.
+    pub(crate) fn next(&mut self, first: Position) -> Result<Self, EngineError> {
+        self.finish_ahead()?;
+        let header = SegmentHeader { first, ..self.log.header };
+        match self.spare.take().map(JoinHandle::join) {
+            Some(Ok(Ok(()))) => Self::adopt(header, &self.dir, &self.options),
+            _ => Self::create(header, &self.dir, &self.options),
+        }
+    }
+
+    /// Waits for the threads.
+    pub(crate) fn finish(&mut self) {
+        let _ = self.finish_ahead();
+        if let Some(spare) = self.spare.take() {
+            let _ = spare.join();
+            let _ = self.options.machine.remove(&self.dir.join(SPARE));
+        }
+    }
+
+    fn finish_ahead(&mut self) -> Result<(), EngineError> {
+        let Some(ahead) = self.ahead.take() else { return Ok(()) };
+        let written = ahead.join().unwrap_or_else(|_| Err(io::Error::other("its thread failed")));
+        self.zeroed = written.map_err(|e| EngineError::io("extending", &self.log.path, e))?;
+        Ok(())
+    }
+
+    /// How far ahead: as much as there is already, up to the option.
+    fn step(&self) -> u64 {
+        self.zeroed.clamp(
+            FIRST_AHEAD_BYTES.min(self.options.write_ahead_bytes),
+            self.options.write_ahead_bytes,
+        )
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<JoinHandle<T>> {
+    // Without a thread the writer does the work itself, when it needs it.
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).ok()
+}
+
+/// Writes and syncs zeros; says up to where.
+fn zero(file: &dyn File, from: u64, upto: u64) -> io::Result<u64> {
+    let mut at = from;
+    while at < upto {
+        let piece = ZEROS.len().min((upto - at) as usize);
+        file.write_at(&ZEROS[..piece], at)?;
+        at += piece as u64;
+    }
+    file.sync()?;
+    Ok(upto)
+}
+
+fn make_spare(machine: &dyn Machine, path: &Path, bytes: u64) -> io::Result<()> {
+    // What an earlier attempt left is of no use.
+    let _ = machine.remove(path);
+    let file = machine.create(path)?;
+    zero(&*file, 0, SEGMENT_HEADER_BYTES + bytes).map(drop)
+}

@@ -1,0 +1,265 @@
+//! [`State`]: what the writer decides with. A plain struct and a step: no thread, no file.
+//!
+//! Protects G4: a batch is checked against everything accepted before it, durable or in the same
+//! group; and G5: a key is looked up before anything else.
+
+use std::collections::HashMap;
+
+use factum_store::{
+    AppendError, Condition, Conflict, Head, IdempotencyKey, Invalid, Offence, Position, Query,
+    Receipt, RequestHash, Revision, StreamName, Timestamp,
+};
+
+use super::{
+    group::Group,
+    inbox::Answer,
+    prepare::Prepared,
+    recent::{Known, Recent},
+};
+use crate::{
+    error::EngineError,
+    index::Term,
+    log::{Patch, SegmentHeader, Stamp},
+    sabotage::{Sabotage, Switch},
+};
+
+/// Streams whose revision is remembered, in each of two generations.
+const STREAMS_MAX: usize = 65_536;
+
+/// What the state asks when it can't know: the durable ledger.
+pub(crate) trait Durable {
+    /// The first events that match after a position.
+    fn first_matches(
+        &self,
+        query: &Query,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Offence>, EngineError>;
+
+    /// The revision of a stream's last event.
+    fn revision(&self, stream: &StreamName) -> Result<Option<Revision>, EngineError>;
+
+    /// The receipt under a key, and the hash of its request.
+    fn receipt(&self, key: &IdempotencyKey) -> Result<Option<(Receipt, RequestHash)>, EngineError>;
+}
+
+/// What the writer decides with.
+pub(crate) struct State {
+    pub(crate) head: Head,
+    /// The last position that is known durable.
+    pub(crate) synced: Position,
+    recent: Recent,
+    streams: [HashMap<StreamName, Revision>; 2],
+    switch: Switch,
+}
+
+impl State {
+    /// A ledger whose last durable event is `head`. `recent` knows of the events of late.
+    pub(crate) fn new(head: Head, recent: Recent, switch: Switch) -> Self {
+        Self { head, synced: head.position, recent, streams: Default::default(), switch }
+    }
+
+    /// Decides one batch: it joins the group, or it is answered.
+    pub(crate) fn step(
+        &mut self,
+        prepared: Prepared,
+        answer: Answer,
+        now: Timestamp,
+        segment: &SegmentHeader,
+        group: &mut Group,
+        durable: &dyn Durable,
+    ) {
+        match self.decide(&prepared, group, durable) {
+            Ok(Decision::Accept(patches)) => {
+                self.accept(prepared, answer, now, segment, group, &patches);
+            }
+            // The first batch under the key is durable, or will be with this group.
+            Ok(Decision::Replay(receipt)) => group.answers.push((answer, receipt)),
+            Err(error) => drop(answer.send(Err(error))),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        prepared: &Prepared,
+        group: &Group,
+        durable: &dyn Durable,
+    ) -> Result<Decision, AppendError> {
+        if let Some(key) = &prepared.append.key
+            && !self.switch.is(Sabotage::KeyNotChecked)
+            && let Some(receipt) = self.receipt(key, group, durable)?
+        {
+            return Ok(Decision::Replay(receipt));
+        }
+        for (index, condition) in prepared.append.conditions.iter().enumerate() {
+            self.check(index, condition, group, durable)?;
+        }
+        self.patches(prepared, durable).map(Decision::Accept)
+    }
+
+    fn receipt(
+        &self,
+        key: &IdempotencyKey,
+        group: &Group,
+        durable: &dyn Durable,
+    ) -> Result<Option<Receipt>, AppendError> {
+        if let Some(receipt) = group.receipt(key)? {
+            return Ok(Some(receipt));
+        }
+        if self.recent.never(Term::key(key)) {
+            return Ok(None);
+        }
+        check_request(key, durable.receipt(key)?)
+    }
+
+    fn check(
+        &mut self,
+        index: usize,
+        condition: &Condition,
+        group: &Group,
+        durable: &dyn Durable,
+    ) -> Result<(), AppendError> {
+        let (revision, offending) = match condition {
+            Condition::Revision { stream, expected } => {
+                let actual = self.revision(stream, durable)?;
+                if expected.holds(actual) {
+                    return Ok(());
+                }
+                (actual, Vec::new())
+            }
+            Condition::NoMatch { query, after } => {
+                let head = self.head.position;
+                if *after > head {
+                    let problem = format!("is {after}, beyond the head {head}");
+                    let field = format!("conditions[{index}].after");
+                    return Err(Invalid::new(field, problem).into());
+                }
+                let offending = self.offending(query, *after, group, durable)?;
+                if offending.is_empty() {
+                    return Ok(());
+                }
+                (None, offending)
+            }
+        };
+        let (failed, head) = (condition.clone(), self.head.position);
+        let conflict = Conflict { index, failed, head, revision, offending };
+        Err(AppendError::Conflict(Box::new(conflict)))
+    }
+
+    fn offending(
+        &self,
+        query: &Query,
+        after: Position,
+        group: &Group,
+        durable: &dyn Durable,
+    ) -> Result<Vec<Offence>, AppendError> {
+        if self.recent.matches_after(query, after) == Known::None {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        if after < self.synced {
+            found = durable.first_matches(query, after, Conflict::OFFENDING_MAX)?;
+        }
+        if !self.switch.is(Sabotage::ConditionOutsideGroup) {
+            group.matches(query, after, &mut found);
+        }
+        Ok(found)
+    }
+
+    fn revision(
+        &mut self,
+        stream: &StreamName,
+        durable: &dyn Durable,
+    ) -> Result<Option<Revision>, AppendError> {
+        let [young, old] = &self.streams;
+        if let Some(known) = young.get(stream).or_else(|| old.get(stream)) {
+            return Ok(Some(*known));
+        }
+        if self.recent.never(Term::stream(stream)) {
+            return Ok(None);
+        }
+        // What the group added is in the maps, so the durable ledger has the last one.
+        let found = durable.revision(stream)?;
+        if let Some(revision) = found {
+            self.remember(stream.clone(), revision);
+        }
+        Ok(found)
+    }
+
+    fn remember(&mut self, stream: StreamName, revision: Revision) {
+        if self.streams[0].len() >= STREAMS_MAX {
+            // A stream of this very group may only be forgotten once it is durable: two
+            // generations are far more than a group has.
+            self.streams[1] = std::mem::take(&mut self.streams[0]);
+        }
+        self.streams[0].insert(stream, revision);
+    }
+
+    /// The revisions of a batch's events, in the order of the batch.
+    fn patches(
+        &mut self,
+        prepared: &Prepared,
+        durable: &dyn Durable,
+    ) -> Result<Vec<Patch>, AppendError> {
+        let mut next: HashMap<&StreamName, Revision> = HashMap::new();
+        let mut patches = Vec::new();
+        for (slot, event) in prepared.append.events.iter().enumerate() {
+            let Some(stream) = &event.stream else { continue };
+            let revision = match next.get(stream) {
+                Some(last) => last.next(),
+                None => self.revision(stream, durable)?.map_or(Revision(0), Revision::next),
+            };
+            next.insert(stream, revision);
+            patches.push(Patch { slot, revision });
+        }
+        Ok(patches)
+    }
+
+    fn accept(
+        &mut self,
+        prepared: Prepared,
+        answer: Answer,
+        now: Timestamp,
+        segment: &SegmentHeader,
+        group: &mut Group,
+        patches: &[Patch],
+    ) {
+        let (first, count) = (self.head.position.next(), prepared.frame.count() as u64);
+        // The wall clock may go back; recorded time does not.
+        let recorded_at = now.max(self.head.recorded_at);
+        let last = Position(self.head.position.0 + count);
+        let stamp = Stamp { first, recorded_at, synced_upto: self.synced };
+        for (slot, terms) in prepared.terms.iter().enumerate() {
+            self.recent.push(Position(first.0 + slot as u64), terms);
+        }
+        for Patch { slot, revision } in patches {
+            if let Some(stream) = &prepared.append.events[*slot].stream {
+                self.remember(stream.clone(), *revision);
+            }
+        }
+        let receipt =
+            Receipt { first, last, recorded_at, ids: prepared.ids.clone(), replayed: false };
+        self.head = Head { position: last, recorded_at };
+        let (mut prepared, offset) = (prepared, group.end());
+        let frame = std::mem::take(&mut prepared.frame).stamp(segment, offset, stamp, patches);
+        group.accept(prepared, &frame, self.head, receipt, answer);
+    }
+}
+
+enum Decision {
+    Accept(Vec<Patch>),
+    Replay(Receipt),
+}
+
+/// A found receipt answers the same request only.
+pub(crate) fn check_request(
+    key: &IdempotencyKey,
+    found: Option<(Receipt, RequestHash)>,
+) -> Result<Option<Receipt>, AppendError> {
+    match found {
+        Some((receipt, request)) if request != key.request => {
+            Err(AppendError::KeyReused { key: key.key.to_string(), position: receipt.first })
+        }
+        found => Ok(found.map(|(receipt, _)| Receipt { replayed: true, ..receipt })),
+    }
+}

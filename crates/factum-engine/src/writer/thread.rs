@@ -1,0 +1,223 @@
+//! [`Writer`]: the thread that owns the active segment's file: write, sync, publish, answer.
+//!
+//! Protects G1 (a batch is one frame, and a frame is whole or nothing), G2 (the answer comes after
+//! the sync; after the first failed write or sync nothing is answered with "yes" any more) and G3
+//! (the head moves after the sync, in order).
+
+use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
+
+use factum_store::{
+    AppendError, Head, IdempotencyKey, Offence, Position, Query, Receipt, RequestHash, Revision,
+    StreamName,
+};
+
+use super::{
+    group::Group,
+    inbox::{Answer, Inbox},
+    prepare::Prepared,
+    segment_file::SegmentFile,
+    state::{Durable, State},
+};
+use crate::{
+    error::EngineError,
+    index::Tail,
+    log::{Segment, Stamp, mark},
+    options::Options,
+    reader::{IndexedSegment, SegmentIndex, lookup},
+    sabotage::Sabotage,
+    sealing,
+    shared::Shared,
+};
+
+/// Bytes after which a group is written even though more waits.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Batches after which a group is written. Fewer than the streams that the state remembers.
+const GROUP_BATCHES_MAX: usize = 4_096;
+
+/// The writer of a ledger.
+pub(crate) struct Writer {
+    pub(crate) state: State,
+    pub(crate) file: SegmentFile,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) options: Options,
+    pub(crate) sealing: Option<JoinHandle<()>>,
+}
+
+/// Seals a segment: writes its index file, and shows it to readers.
+fn seal(shared: &Shared, options: &Options, log: &Arc<Segment>, tail: &Tail, end: u64) {
+    // What was written ahead and not used is given back. A failure costs room, no more.
+    let _ = log.file.set_len(end);
+    match sealing::seal(options, log, tail) {
+        Ok(sealed) => shared.replace_segment(Arc::new(sealed)),
+        Err(error) => {
+            let path = log.path.display();
+            tracing::warn!(%path, %error, "no index file was written; the next start builds it");
+        }
+    }
+}
+
+impl Writer {
+    /// Serves until the inbox is closed and empty.
+    pub(crate) fn run(mut self) {
+        while let Some(mut waiting) = self.inbox.take() {
+            while !waiting.is_empty() {
+                let group = self.gather(&mut waiting);
+                self.commit(group);
+            }
+            self.file.look_ahead();
+        }
+        self.stop();
+    }
+
+    /// Decides what waits, until the group is full or the segment is.
+    fn gather(&mut self, waiting: &mut VecDeque<(Prepared, Answer)>) -> Group {
+        let mut group = Group::new(self.file.end, self.state.head);
+        while let Some((prepared, answer)) = waiting.pop_front() {
+            if let Some(why) = self.shared.poisoned() {
+                let _ = answer.send(Err(EngineError::Poisoned(why.to_owned()).into()));
+                continue;
+            }
+            let end = group.end() + prepared.frame.len();
+            let full = end > self.options.segment_bytes_max && group.end() > self.file.log.begin();
+            if full && !group.is_empty() {
+                waiting.push_front((prepared, answer));
+                break;
+            }
+            let room = if full { self.roll(&mut group) } else { Ok(()) };
+            let room = room.and_then(|()| self.file.reserve(group.end() + prepared.frame.len()));
+            if let Err(error) = room {
+                let _ = answer.send(Err(error.into()));
+                continue;
+            }
+            let now = self.options.machine.now();
+            let header = &self.file.log.header;
+            let durable = Readers { shared: &self.shared };
+            self.state.step(prepared, answer, now, header, &mut group, &durable);
+            if group.bytes.len() >= GROUP_BYTES_MAX || group.answers.len() >= GROUP_BATCHES_MAX {
+                break;
+            }
+        }
+        group
+    }
+
+    /// Writes a group, syncs it, shows it, answers it.
+    fn commit(&mut self, group: Group) {
+        let switch = self.options.switch();
+        if !group.is_empty() {
+            if switch.is(Sabotage::ShownBeforeDurable) {
+                group.index(&self.tail);
+                self.shared.publish(group.head);
+            }
+            let written = self.file.log.file.write_at(&group.bytes, group.offset);
+            let synced = written.and_then(|()| match switch.is(Sabotage::AckBeforeSync) {
+                true => Ok(()),
+                false => self.file.log.file.sync(),
+            });
+            if let Err(error) = synced {
+                return self.fail(group, &error);
+            }
+            if !switch.is(Sabotage::ShownBeforeDurable) {
+                group.index(&self.tail);
+            }
+            self.file.end = group.end();
+            self.state.synced = group.head.position;
+            self.shared.publish(group.head);
+        }
+        for (answer, receipt) in group.answers {
+            let _ = answer.send(Ok(receipt));
+        }
+    }
+
+    /// After the first failure nothing is known of what the disk has: a second sync may succeed
+    /// although the data is gone. So nothing is tried again.
+    fn fail(&mut self, group: Group, error: &std::io::Error) {
+        let why = format!("{}: {error}", self.file.log.path.display());
+        tracing::error!(%why, "a write or sync failed; the ledger takes no more appends");
+        self.shared.fail(why.clone());
+        for (answer, _) in group.answers {
+            let _ = answer.send(Err(AppendError::OutcomeUnknown(why.clone())));
+        }
+    }
+
+    /// Goes on in a new segment. All frames of the present one are durable.
+    fn roll(&mut self, group: &mut Group) -> Result<(), EngineError> {
+        let first = self.state.head.position.next();
+        let next = match self.file.next(first) {
+            // Nothing was begun but a spare file: a full disk is no more than a refusal.
+            Err(error @ EngineError::Full(_)) => return Err(error),
+            // The new segment's name may be there or not. To go on in the old one would be to give
+            // its positions twice.
+            Err(error) => {
+                self.shared.fail(error.to_string());
+                return Err(EngineError::Poisoned(error.to_string()));
+            }
+            Ok(next) => next,
+        };
+        let (present, end) = (Arc::clone(&self.file.log), self.file.end);
+        let old_tail = std::mem::replace(&mut self.tail, Arc::new(Tail::new(first)));
+        self.file = next;
+        let (log, index) = (Arc::clone(&self.file.log), Arc::clone(&self.tail));
+        let active = IndexedSegment { log, index: SegmentIndex::Tail(index) };
+        self.shared.add_segment(Arc::new(active));
+        *group = Group::new(self.file.end, self.state.head);
+        // At most one segment is being sealed.
+        self.finish_sealing();
+        let (shared, options) = (Arc::clone(&self.shared), self.options.clone());
+        let work = move || seal(&shared, &options, &present, &old_tail, end);
+        if self.options.background {
+            self.sealing = std::thread::Builder::new().name("seal".into()).spawn(work).ok();
+        } else {
+            work();
+        }
+        Ok(())
+    }
+
+    fn finish_sealing(&mut self) {
+        if let Some(sealing) = self.sealing.take() {
+            let _ = sealing.join();
+        }
+    }
+
+    /// Leaves the mark of a clean stop: from now on a bad last frame is damage, not a torn tail.
+    fn stop(&mut self) {
+        self.file.finish();
+        self.finish_sealing();
+        if self.shared.poisoned().is_some() {
+            return;
+        }
+        let Head { position, recorded_at } = self.state.head;
+        let stamp = Stamp { first: position.next(), recorded_at, synced_upto: position };
+        let (log, end) = (&self.file.log, self.file.end);
+        let mark = mark(&log.header, end, stamp);
+        let marked = self.file.log.file.write_at(&mark, end).and_then(|()| log.file.sync());
+        if let Err(error) = marked {
+            tracing::warn!(%error, "the mark of a clean stop could not be written");
+        }
+    }
+}
+
+/// The durable ledger, as the state asks it.
+struct Readers<'a> {
+    shared: &'a Shared,
+}
+
+impl Durable for Readers<'_> {
+    fn first_matches(
+        &self,
+        query: &Query,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Offence>, EngineError> {
+        lookup::first_matches(&self.shared.snapshot()?, query, after, limit)
+    }
+
+    fn revision(&self, stream: &StreamName) -> Result<Option<Revision>, EngineError> {
+        lookup::revision(&self.shared.snapshot()?, stream)
+    }
+
+    fn receipt(&self, key: &IdempotencyKey) -> Result<Option<(Receipt, RequestHash)>, EngineError> {
+        lookup::receipt(&self.shared.snapshot()?, key)
+    }
+}

@@ -1,0 +1,9 @@
+//! The embedded ledger, through its port.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod index;
+mod ledger;
+mod random;
+mod read;
+mod subscribe;

@@ -1,0 +1,296 @@
+//! Opening stores by path or URL: the only file that names an adapter.
+//!
+//! ```text
+//!   <dir>/                     the engine's data directory, under its lock
+//!   <dir>/views/<ledger>/      views, derived
+//!   <dir>/snapshots/<ledger>/  snapshots of folds, derived
+//! ```
+
+use std::{
+    future::IntoFuture,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use factum_domain::Domain;
+use factum_engine::{DataDir, EngineError, EngineLedger, Options};
+use factum_sqlite::SqliteViews;
+use factum_store::{BoxFuture, Ledger, Position, Timestamp};
+
+use crate::{App, AppBuilder, Fault};
+
+/// The ledger that is meant when none is named.
+const DEFAULT_LEDGER: &str = "default";
+
+/// An opened data directory, under its lock until the last use of it is dropped.
+#[derive(Clone)]
+pub struct Store {
+    dir: PathBuf,
+    data: Arc<DataDir>,
+}
+
+/// What `inspect` says of a ledger.
+#[derive(Clone, Debug)]
+pub struct LedgerReport {
+    /// Its name.
+    pub name: String,
+    /// Its last event.
+    pub head: Position,
+    /// When that was recorded.
+    pub recorded_at: Timestamp,
+    /// Its segments, oldest first.
+    pub segments: Vec<SegmentReport>,
+}
+
+/// A segment of a ledger.
+#[derive(Clone, Debug)]
+pub struct SegmentReport {
+    /// Its file's name.
+    pub file: String,
+    /// Its first position.
+    pub first: Position,
+    /// Its last position; before the first in an empty segment.
+    pub last: Position,
+    /// Bytes of frames.
+    pub bytes: u64,
+    /// Bytes of its index file; `None` while it is still written to.
+    pub index_bytes: Option<u64>,
+}
+
+/// What `verify` found.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyReport {
+    /// Events that were read and checked.
+    pub events: u64,
+    /// Bytes that were read and checked.
+    pub bytes: u64,
+    /// What is damaged.
+    pub damage: Vec<Damage>,
+}
+
+/// Damaged bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Which file.
+    pub file: String,
+    /// At what byte.
+    pub offset: u64,
+    /// Around which position.
+    pub position: Position,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Store {
+    /// Opens a data directory, which is made if it is missing: a path, or a `file:` URL.
+    ///
+    /// # Errors
+    /// [`Fault::Locked`], [`Fault::NewerFormat`], [`Fault::NotADataDirectory`], [`Fault::ReadOnly`],
+    /// [`Fault::Full`], [`Fault::Corrupt`]; [`Fault::Unsupported`] for a URL of another store.
+    pub fn open(url: &str) -> Result<Self, Fault> {
+        let dir = local_path(url)?;
+        let data = DataDir::open(&dir, Options::default())?;
+        Ok(Self { dir, data: Arc::new(data) })
+    }
+
+    /// Opens an existing data directory for reading only; nothing is written, and a process that
+    /// has it open is not disturbed. What is being appended meanwhile may not be seen.
+    ///
+    /// # Errors
+    /// As [`Store::open`], without [`Fault::Locked`].
+    pub fn open_read_only(url: &str) -> Result<Self, Fault> {
+        let dir = local_path(url)?;
+        let data = DataDir::open_read_only(&dir, Options::default())?;
+        Ok(Self { dir, data: Arc::new(data) })
+    }
+
+    /// The names of its ledgers, sorted.
+    ///
+    /// # Errors
+    /// [`Fault`] when the directory can't be read.
+    pub fn ledgers(&self) -> Result<Vec<String>, Fault> {
+        Ok(self.data.ledgers()?)
+    }
+
+    /// Makes a ledger.
+    ///
+    /// # Errors
+    /// [`Fault::Exists`], or [`Fault::Invalid`] for a name that a ledger can't have.
+    pub fn create(&self, ledger: &str) -> Result<(), Fault> {
+        if self.ledgers()?.iter().any(|name| name == ledger) {
+            return Err(Fault::Exists { what: "ledger", name: ledger.to_owned() });
+        }
+        self.data.create_ledger(ledger)?;
+        Ok(())
+    }
+
+    /// The ledger of this name.
+    ///
+    /// # Errors
+    /// [`Fault::Unknown`] when there is none.
+    pub fn ledger(&self, name: &str) -> Result<Arc<dyn Ledger>, Fault> {
+        Ok(Arc::new(self.engine_ledger(name)?))
+    }
+
+    /// An application on the ledger of this name.
+    ///
+    /// # Errors
+    /// [`Fault::Unknown`] when there is none.
+    pub fn app(&self, ledger: &str) -> Result<AppBuilder, Fault> {
+        let views = SqliteViews::open(self.dir.join("views").join(ledger))?;
+        let over = App::over(self.ledger(ledger)?, Arc::new(views));
+        let snapshots = self.dir.join("snapshots").join(ledger);
+        Ok(over.snapshots(snapshots).keeping(Arc::clone(&self.data) as _))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Tells other processes, through the lock, where this one can be asked.
+    ///
+    /// # Errors
+    /// [`Fault`] when the lock's file can't be written.
+    pub fn set_address(&self, url: &str) -> Result<(), Fault> {
+        Ok(self.data.set_address(url)?)
+    }
+
+    /// What a ledger's files are.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is no such ledger or it can't be read.
+    pub fn inspect(&self, ledger: &str) -> Result<LedgerReport, Fault> {
+        let report = self.engine_ledger(ledger)?.inspect()?;
+        let segments = report.segments.into_iter().map(|segment| SegmentReport {
+            file: segment.file,
+            first: segment.first,
+            last: segment.last,
+            bytes: segment.bytes,
+            index_bytes: segment.index_bytes,
+        });
+        Ok(LedgerReport {
+            name: ledger.to_owned(),
+            head: report.head.position,
+            recorded_at: report.head.recorded_at,
+            segments: segments.collect(),
+        })
+    }
+
+    /// Reads all of a ledger and checks every byte. `progress` is told the bytes read and all.
+    ///
+    /// # Errors
+    /// [`Fault`] when it can't be read at all; damage is in the report.
+    pub fn verify(
+        &self,
+        ledger: &str,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<VerifyReport, Fault> {
+        let report = self.engine_ledger(ledger)?.verify(&mut progress)?;
+        let damage = report.damage.into_iter().map(|damage| Damage {
+            file: damage.file,
+            offset: damage.offset,
+            position: damage.position,
+            what: damage.what,
+        });
+        Ok(VerifyReport { events: report.events, bytes: report.bytes, damage: damage.collect() })
+    }
+
+    fn engine_ledger(&self, name: &str) -> Result<EngineLedger, Fault> {
+        let known = self.ledgers()?;
+        if known.iter().any(|known| known == name) {
+            return Ok(self.data.ledger(name)?);
+        }
+        Err(Fault::Unknown { what: "ledger", name: name.to_owned(), known })
+    }
+}
+
+/// [`App::open`] before it is awaited.
+pub struct Opening {
+    url: String,
+    ledger: String,
+    domain: Domain,
+    record_commands: bool,
+}
+
+impl Opening {
+    pub(crate) fn new(url: String) -> Self {
+        let (ledger, domain) = (DEFAULT_LEDGER.to_owned(), Domain::new("app"));
+        Self { url, ledger, domain, record_commands: true }
+    }
+
+    /// The ledger, by default `default`. It is made if it is missing.
+    #[must_use]
+    pub fn ledger(mut self, name: impl Into<String>) -> Self {
+        self.ledger = name.into();
+        self
+    }
+
+    /// What the application is made of. Without it there are no views, and no commands by name.
+    #[must_use]
+    pub fn domain(mut self, domain: Domain) -> Self {
+        self.domain = domain;
+        self
+    }
+
+    /// Whether each command is recorded; see [`AppBuilder::record_commands`].
+    #[must_use]
+    pub fn record_commands(mut self, record: bool) -> Self {
+        self.record_commands = record;
+        self
+    }
+
+    async fn open(self) -> Result<App, Fault> {
+        let store = Store::open(&self.url)?;
+        if !store.ledgers()?.contains(&self.ledger) {
+            store.create(&self.ledger)?;
+        }
+        let app = store.app(&self.ledger)?.domain(self.domain);
+        app.record_commands(self.record_commands).await
+    }
+}
+
+impl IntoFuture for Opening {
+    type Output = Result<App, Fault>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+/// A path, or the path of a `file:` URL. Other schemes name stores that are not here yet.
+fn local_path(url: &str) -> Result<PathBuf, Fault> {
+    let unsupported = |problem: &str| {
+        Err(Fault::Unsupported { url: url.to_owned(), problem: problem.to_owned() })
+    };
+    match url.split_once("://") {
+        Some(("file", path)) => Ok(PathBuf::from(path)),
+        Some((scheme, _)) => unsupported(&format!(
+            "this version has no adapter for {scheme}://; name a directory or a file:// URL"
+        )),
+        None if url.is_empty() => unsupported("it is empty; name a directory"),
+        None => Ok(PathBuf::from(url)),
+    }
+}
+
+impl From<EngineError> for Fault {
+    fn from(error: EngineError) -> Self {
+        let path = |path: &Path| path.display().to_string();
+        match &error {
+            EngineError::Invalid(invalid) => Self::Invalid(invalid.clone()),
+            EngineError::Locked { dir, holder } => {
+                Self::Locked { dir: path(dir), holder: holder.clone() }
+            }
+            EngineError::NewerFormat { path: file, found, supported } => {
+                Self::NewerFormat { path: path(file), found: *found, supported: *supported }
+            }
+            EngineError::NotADataDirectory(dir) => Self::NotADataDirectory(path(dir)),
+            EngineError::ReadOnly(dir) => Self::ReadOnly(path(dir)),
+            EngineError::Full(what) => Self::Full(what.clone()),
+            EngineError::Damaged(_) | EngineError::Index(_) => Self::Corrupt(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
