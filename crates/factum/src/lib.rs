@@ -14,6 +14,7 @@
 
 mod app;
 mod fault;
+mod key;
 mod open;
 mod outcome;
 pub mod prelude;
@@ -28,6 +29,7 @@ pub use app::{App, AppBuilder, ViewStatus};
 pub use factum_domain::*;
 pub use factum_store as store;
 pub use fault::{Fault, RunError};
+pub use key::append_key;
 pub use open::{Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport};
 pub use outcome::{Done, Outcome, Token};
 pub use read::{AsOf, GetState, State};
