@@ -46,6 +46,12 @@ fn without_rows() -> Domain {
         .view(document::<Order>("orders"))
 }
 
+/// The embedded engine, with views on SQLite.
+async fn in_a_folder(folder: &tempfile::TempDir) -> App {
+    let path = folder.path().join("data").display().to_string();
+    App::open(path).ledger("retail").domain(domain()).await.expect("an embedded application")
+}
+
 /// Numbers in cents: comparing them is comparing dollars rounded to cents.
 fn in_cents(value: &Value) -> Value {
     match value {
@@ -168,6 +174,27 @@ async fn test_tasks_in_memory() {
 #[tokio::test]
 async fn all_actions_in_memory() {
     all_actions_come_to_what_an_independent_program_says(&in_memory().await).await;
+}
+
+#[tokio::test]
+async fn test_tasks_embedded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = in_a_folder(&folder).await;
+    the_test_tasks_come_to_what_the_data_set_says(&app).await;
+}
+
+/// Run again after it was closed, all actions are answered from their receipts: nothing changes.
+#[tokio::test]
+async fn all_actions_embedded_and_once_more_after_reopening() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut heads = Vec::new();
+    for _ in 0..2 {
+        let app = in_a_folder(&folder).await;
+        all_actions_come_to_what_an_independent_program_says(&app).await;
+        heads.push(app.ledger().head().await.expect("a head"));
+        app.close().await;
+    }
+    assert_eq!(heads[0], heads[1]);
 }
 
 /// Each document right after the import is the data set's own row.

@@ -54,10 +54,22 @@ async fn pay(app: &App, thread: usize) -> (Option<String>, bool) {
 }
 
 #[tokio::test]
-async fn a_gift_card_is_never_overdrawn() {
+async fn a_gift_card_is_never_overdrawn_in_memory() {
     let views = Arc::new(MemoryViewStore::new());
     let ledger = Arc::new(MemoryLedger::new());
     let app = App::over(ledger, views).domain(commands()).await.expect("an application");
+    a_gift_card_is_never_overdrawn(&app).await;
+}
+
+#[tokio::test]
+async fn a_gift_card_is_never_overdrawn_embedded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data").display().to_string();
+    let app = App::open(path).domain(domain()).await.expect("an embedded application");
+    a_gift_card_is_never_overdrawn(&app).await;
+}
+
+async fn a_gift_card_is_never_overdrawn(app: &App) {
     let mut events = Vec::new();
     history().emit(&mut events).expect("events");
     app.ledger().append(Append::new(events)).await.expect("an append");
