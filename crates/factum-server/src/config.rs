@@ -112,4 +112,15 @@ pub enum ServeError {
         /// What the system says.
         problem: std::io::Error,
     },
+    /// The data directory can't be used.
+    #[error("{0}")]
+    Store(factum::Fault),
+    /// A ledger, or the application on it, can't be opened.
+    #[error("ledger {ledger}: {fault}")]
+    Ledger {
+        /// Its name.
+        ledger: String,
+        /// Why.
+        fault: factum::Fault,
+    },
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, net::SocketAddr};
 
-use factum::App;
+use factum::{App, Domain, Fault, Store};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{Config, ServeError, api::Api, connection, http};
@@ -16,6 +16,24 @@ pub struct Server {
 }
 
 impl Server {
+    /// Listens for every ledger of a data directory. The domain that is named like a ledger runs on
+    /// it; a ledger without one keeps events only. Other processes that find the directory locked
+    /// are told the address.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn bind(
+        config: Config,
+        store: &Store,
+        domains: impl IntoIterator<Item = Domain>,
+    ) -> Result<Self, ServeError> {
+        config.check()?;
+        let apps = open(store, domains).await?;
+        let server = Self::over(config, apps).await?;
+        store.set_address(&format!("http://{}", server.address)).map_err(ServeError::Store)?;
+        Ok(server)
+    }
+
     /// Listens for applications that were opened already, each under its ledger's name.
     ///
     /// # Errors
@@ -49,4 +67,23 @@ impl Server {
             app.close().await;
         }
     }
+}
+
+async fn open(
+    store: &Store,
+    domains: impl IntoIterator<Item = Domain>,
+) -> Result<Vec<(String, App)>, ServeError> {
+    let mut domains: BTreeMap<_, _> =
+        domains.into_iter().map(|domain| (domain.name(), domain)).collect();
+    let mut apps = Vec::new();
+    for ledger in store.ledgers().map_err(ServeError::Store)? {
+        let failed = |fault: Fault| ServeError::Ledger { ledger: ledger.clone(), fault };
+        let app = store.app(&ledger).map_err(failed)?;
+        let app = match domains.remove(ledger.as_str()) {
+            Some(domain) => app.domain(domain).await,
+            None => app.await,
+        };
+        apps.push((ledger.clone(), app.map_err(failed)?));
+    }
+    Ok(apps)
 }

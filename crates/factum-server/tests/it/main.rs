@@ -8,6 +8,7 @@ mod guard;
 mod listen;
 mod malformed;
 mod routes;
+mod store;
 mod stream;
 mod views;
 mod world;

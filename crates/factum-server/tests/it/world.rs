@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use factum::App;
+use factum::{App, Domain, Store};
 use factum_server::{Config, Server};
 use factum_store::memory::{MemoryLedger, MemoryViewStore};
 use serde_json::Value;
@@ -26,14 +26,22 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config::at(SocketAddr::from(([127, 0, 0, 1], 0)));
-        config.grace = Duration::from_secs(600);
+        let mut config = config();
         change(&mut config);
         let app = App::over(Arc::new(MemoryLedger::new()), Arc::new(MemoryViewStore::new()))
             .domain(bank::domain())
             .await
             .expect("an application");
         let server = Server::over(config, [("bank".to_owned(), app)]).await.expect("listens");
+        Self::serve(server)
+    }
+
+    /// A server of a data directory.
+    pub(crate) async fn of(store: Store, domains: impl IntoIterator<Item = Domain>) -> Self {
+        Self::serve(Server::bind(config(), &store, domains).await.expect("listens"))
+    }
+
+    fn serve(server: Server) -> Self {
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(server.serve(async move {
@@ -69,4 +77,10 @@ impl World {
         self.stop.take().expect("runs").send(()).expect("is served");
         self.serving.await.expect("the server ends");
     }
+}
+
+/// A free port, and no hurry at the end: a test that waits too long shows itself.
+fn config() -> Config {
+    let grace = Duration::from_secs(600);
+    Config { grace, ..Config::at(SocketAddr::from(([127, 0, 0, 1], 0))) }
 }
