@@ -1,0 +1,15 @@
+//! One subcommand, one file: its options, its help with examples, and what it does.
+
+pub(crate) mod append;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod inspect;
+pub(crate) mod ledgers;
+pub(crate) mod read;
+pub(crate) mod rebuild;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod subscribe;
+pub(crate) mod verify;
+pub(crate) mod view;
+pub(crate) mod views;

@@ -1,0 +1,154 @@
+//! `factum serve`: a data directory over HTTP, until it is asked to end.
+
+use std::{future::Future, net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use factum::Domain;
+use factum_server::{Config, ServeError, Server};
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use super::demo;
+use crate::{
+    failure::{Exit, Failure},
+    open,
+    output::Output,
+};
+
+/// Serve a data directory over HTTP.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  factum serve --demo                          the order system and its data
+  factum serve --dir /var/lib/factum
+  factum serve --listen 127.0.0.1:0            a free port; the address is printed
+
+There is no authentication yet, so it listens on this machine only. FACTUM_LOG=debug says more.")]
+pub(crate) struct Serve {
+    /// The data directory.
+    #[arg(long, env = "FACTUM_DIR", value_name = "DIR")]
+    #[arg(default_value_if("demo", "true", "retail-demo"), default_value = "factum-data")]
+    dir: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:2113", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Put the order system in the ledger `retail`, with its data if they are missing.
+    #[arg(long)]
+    demo: bool,
+    /// A further name that clients may call the server by; repeat it for more.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// Listen where other machines reach it: whoever does may read and write everything.
+    #[arg(long)]
+    insecure_listen_beyond_loopback: bool,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, output: &mut Output) -> Result<(), Failure> {
+        log();
+        // From here on: a signal that comes while the data are imported ends it too.
+        let mut end = std::pin::pin!(asked_to_end()?);
+        let (server, ledgers) = tokio::select! {
+            ready = self.prepare() => ready?,
+            () = &mut end => return Ok(()),
+        };
+        let url = format!("http://{}", server.address());
+        self.greet(&url, &ledgers, output)?;
+        server.serve(end).await;
+        Ok(())
+    }
+
+    async fn prepare(&self) -> Result<(Server, Vec<String>), Failure> {
+        let config = Config {
+            insecure_listen_beyond_loopback: self.insecure_listen_beyond_loopback,
+            hosts: self.hosts.clone(),
+            ..Config::at(self.listen)
+        };
+        let store = open::store(&self.dir)?;
+        if self.demo {
+            open::create(&store, demo::LEDGER)?;
+        }
+        if store.ledgers().map_err(open::failure)?.is_empty() {
+            open::create(&store, open::DEFAULT_LEDGER)?;
+        }
+        let names = store.ledgers().map_err(open::failure)?;
+        let mut apps = Vec::new();
+        for name in &names {
+            let app = open::app_on(&store, name, domain_of(name)).await?;
+            if self.demo && name == demo::LEDGER {
+                demo::import(&app).await?;
+            }
+            apps.push((name.clone(), app));
+        }
+        let server = Server::over(config, apps).await.map_err(failure)?;
+        store.set_address(&format!("http://{}", server.address())).map_err(open::failure)?;
+        Ok((server, names))
+    }
+
+    fn greet(&self, url: &str, ledgers: &[String], output: &mut Output) -> Result<(), Failure> {
+        if !output.for_people() {
+            output.json(&json!({ "url": url, "ledgers": ledgers }))?;
+            return Ok(output.flush()?);
+        }
+        output.line(format!("{} is served on {url}", self.dir.display()))?;
+        output.line("\nAsk it:")?;
+        for path in paths_to_try(ledgers) {
+            output.line(format!("  curl -s '{url}{path}'"))?;
+        }
+        output.line("\nCtrl-C ends it.")?;
+        Ok(output.flush()?)
+    }
+}
+
+/// A ledger that is named like an application has its commands and views; others have events.
+fn domain_of(ledger: &str) -> Domain {
+    open::application_named(ledger).unwrap_or_else(|| Domain::new("events"))
+}
+
+fn paths_to_try(ledgers: &[String]) -> [String; 3] {
+    if ledgers.iter().any(|name| name == demo::LEDGER) {
+        return [
+            "/v1/ledgers/retail/views/shipping_queue?limit=3".to_owned(),
+            "/v1/ledgers/retail/views/orders/%23W2611340?as_of=2000".to_owned(),
+            "/v1/ledgers/retail/events?direction=backward&limit=3".to_owned(),
+        ];
+    }
+    let ledger = ledgers.first().map_or("default", String::as_str);
+    let events = format!("/v1/ledgers/{ledger}/events?direction=backward&limit=3");
+    ["/".to_owned(), "/v1/ledgers".to_owned(), events]
+}
+
+/// Resolves at the first Ctrl-C or SIGTERM.
+fn asked_to_end() -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            Failure::new(Exit::Unavailable, format!("can't wait for signals: {error}"), "")
+        })
+    };
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+    })
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_env("FACTUM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let ansi = crate::output::coloured(&std::io::stderr());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi);
+    // There can be only one; a second try would say so.
+    let _ = subscriber.with_writer(std::io::stderr).try_init();
+}
+
+fn failure(error: ServeError) -> Failure {
+    let what = error.to_string();
+    match error {
+        ServeError::BeyondLoopback { .. } => Failure::invalid(what, "--listen 127.0.0.1:2113"),
+        ServeError::Listen { .. } => Failure::new(Exit::Unavailable, what, "--listen 127.0.0.1:0"),
+        other => Failure::new(Exit::Unavailable, other.to_string(), ""),
+    }
+}

@@ -1,0 +1,138 @@
+//! Where answers go: stdout, as a table for people or as JSON for machines. Everything that is not
+//! the answer (progress, notes, errors) goes to stderr.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use comfy_table::{Attribute, Cell, ContentArrangement, Row, Table, presets};
+use serde::Serialize;
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Tables and sentences.
+    People,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    JsonLines,
+}
+
+/// Stdout and how to write to it.
+pub(crate) struct Output {
+    format: Format,
+    stdout: BufWriter<Stdout>,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, stdout: BufWriter::new(io::stdout()) }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(crate) fn for_people(&self) -> bool {
+        self.format == Format::People
+    }
+
+    /// A line of text.
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
+        writeln!(self.stdout, "{}", text.as_ref())
+    }
+
+    /// A JSON document on a line of its own.
+    pub(crate) fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.stdout, document)?;
+        self.stdout.write_all(b"\n")
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stdout.write_all(bytes)
+    }
+
+    /// A table with these headings.
+    pub(crate) fn table<const N: usize>(
+        &mut self,
+        headings: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> io::Result<()> {
+        self.columns(headings, rows)
+    }
+
+    /// A table whose number of columns is not known beforehand.
+    pub(crate) fn columns(
+        &mut self,
+        headings: impl IntoIterator<Item = impl ToString>,
+        rows: impl IntoIterator<Item = impl Into<Row>>,
+    ) -> io::Result<()> {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(headings.into_iter().map(heading));
+        for row in rows {
+            table.add_row(row);
+        }
+        writeln!(self.stdout, "{}", table.trim_fmt())
+    }
+
+    /// Hands what was written so far to the reader.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+
+    /// A remark beside the answer, for people only.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if self.for_people() {
+            note(text);
+        }
+    }
+}
+
+/// A remark on stderr. That it can't be written is no reason to stop.
+pub(crate) fn note(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}", text.as_ref());
+}
+
+fn heading(text: impl ToString) -> Cell {
+    let cell = Cell::new(text);
+    if coloured(&io::stdout()) { cell.add_attribute(Attribute::Bold) } else { cell }
+}
+
+/// Colours are for terminals, and not when somebody said so (<https://no-color.org>).
+pub(crate) fn coloured(stream: &impl IsTerminal) -> bool {
+    let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !asked_not_to
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of bytes as people say it.
+pub(crate) fn bytes(number: u64) -> String {
+    indicatif::HumanBytes(number).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

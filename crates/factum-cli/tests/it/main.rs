@@ -1,0 +1,12 @@
+//! The real binary, run as a person or a script runs it, in directories of its own.
+
+mod append_read;
+mod completions;
+mod demo;
+mod exits;
+mod harness;
+mod help;
+mod kill;
+mod malformed;
+mod serve;
+mod views;

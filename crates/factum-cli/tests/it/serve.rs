@@ -1,0 +1,106 @@
+//! `factum serve`: it says where it listens, answers, and ends when it is asked to.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{ChildStdout, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::harness::{Running, command, factum_in};
+
+/// A server on a free port.
+pub(crate) struct Server {
+    pub(crate) process: Running,
+    pub(crate) address: String,
+    /// What it said so far.
+    pub(crate) said: String,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts it and reads what it says until it has said everything.
+    pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
+        let mut command = command(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(args).arg("--dir").arg(dir).stdout(Stdio::piped());
+        let mut process = Running::start(&mut command);
+        let stdout = BufReader::new(process.0.stdout.take().expect("stdout is a pipe"));
+        let mut server = Self { process, address: String::new(), said: String::new(), stdout };
+        while !server.said.contains("Ctrl-C") {
+            let mut line = String::new();
+            let read = server.stdout.read_line(&mut line).expect("it speaks");
+            assert!(read > 0, "it ended; it said {:?}", server.said);
+            server.said.push_str(&line);
+        }
+        let from = server.said.find("http://").expect("it says where it listens") + "http://".len();
+        let until = |c: char| c.is_whitespace() || c == '/';
+        server.address = server.said[from..].split(until).next().unwrap_or_default().to_owned();
+        server
+    }
+
+    /// What `curl -s` would show: the status and the body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("it accepts");
+        let address = &self.address;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it takes the request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let body = answer.split_once("\r\n\r\n").expect("a head and a body").1;
+        (status.expect("a status"), body.to_owned())
+    }
+
+    /// The `curl` lines it offers.
+    fn curl_lines(&self) -> Vec<&str> {
+        self.said.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect()
+    }
+}
+
+#[test]
+fn the_demo_is_served_and_ends_gracefully_on_sigterm() {
+    let home = tempfile::tempdir().expect("a directory");
+    let dir = home.path().join("data");
+    let mut server = Server::start(&dir, &["--demo"]);
+    let offered: Vec<String> = server.curl_lines().into_iter().map(str::to_owned).collect();
+    assert_eq!(offered.len(), 3, "{}", server.said);
+    for line in &offered {
+        let url = line.split(['\'', ' ']).find(|word| word.contains("http://")).expect("a URL");
+        let at = url.find(&server.address).expect("its own address") + server.address.len();
+        let (status, body) = server.get(&url[at..]);
+        assert_eq!(status, 200, "{line}: {body}");
+        assert!(!body.is_empty(), "{line}");
+    }
+    server.process.signal("TERM");
+    assert_eq!(server.process.0.wait().expect("it ends").code(), Some(0));
+    let ledgers = factum_in(&dir, &["ledgers", "--json"]).ok().json();
+    assert_eq!(ledgers["ledgers"][0]["name"], "retail");
+}
+
+#[test]
+fn a_directory_that_is_served_says_by_whom_and_how_to_ask() {
+    let home = tempfile::tempdir().expect("a directory");
+    let dir = home.path().join("data");
+    factum_in(&dir, &["append", "--type", "a"]).ok();
+    let server = Server::start(&dir, &[]);
+    let pid = server.process.0.id().to_string();
+    let said = [pid.as_str(), &server.address, "curl"];
+    factum_in(&dir, &["read"]).exits(5).says(&said);
+    factum_in(&dir, &["append", "--type", "b"]).exits(5).says(&said);
+    let error: Value = factum_in(&dir, &["views", "--json"]).exits(5).json_error();
+    assert_eq!(error["code"], "locked");
+}
+
+#[test]
+fn an_address_that_is_taken_or_not_safe_is_said() {
+    let home = tempfile::tempdir().expect("a directory");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let dir = home.path().join("data");
+    let serve = |listen: &str| factum_in(&dir, &["serve", "--listen", listen]);
+    serve(&address).exits(10).says(&[&address, "another port"]);
+    serve("0.0.0.0:0").exits(2).says(&["0.0.0.0", "authentication", "127.0.0.1"]);
+    serve("nowhere").exits(2).says(&["nowhere"]);
+}
