@@ -9,7 +9,7 @@ use super::{
     search::{Ended, Search},
     snapshot::Snapshot,
 };
-use crate::{error::EngineError, log::Frame};
+use crate::{error::EngineError, log::Frame, sabotage::Sabotage};
 
 /// The most events that a page may be asked for.
 pub(crate) const PAGE_EVENTS_MAX: usize = 10_000;
@@ -35,7 +35,8 @@ pub(crate) fn read(
     read: &Read,
     explain: Option<&mut Explain>,
 ) -> Result<Page, EngineError> {
-    let mut collected = Collected::new(PAGE_BYTES_MAX);
+    let unbounded = snapshot.switch.is(Sabotage::PageUnbounded);
+    let mut collected = Collected::new(if unbounded { u64::MAX } else { PAGE_BYTES_MAX });
     let search = Search {
         query: &read.query,
         after: read.after,

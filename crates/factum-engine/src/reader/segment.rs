@@ -128,8 +128,8 @@ pub(crate) struct FrameFinder<'a> {
     pub(crate) fetched: u64,
 }
 
-/// After so many steps from frame to frame it is worth to read ahead.
-const STEPS_MIN: u32 = 4;
+/// After so many steps from frame to frame it is worth to read ahead: a short page does not.
+const STEPS_MIN: u32 = 16;
 
 impl<'a> FrameFinder<'a> {
     pub(crate) fn new(log: &'a Segment, view: View<'a>) -> Self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use factum_store::{Direction, Head, Position};
 
 use super::segment::IndexedSegment;
+use crate::sabotage::Switch;
 
 /// The ledger up to a head. Cheap to take: it shares the segments.
 #[derive(Clone)]
@@ -12,7 +13,8 @@ pub(crate) struct Snapshot {
     /// What may be seen.
     pub(crate) head: Head,
     /// All segments in order of position; the last may have events after the head.
-    pub(crate) segments: Arc<[Arc<IndexedSegment>]>,
+    pub(crate) segments: Arc<Vec<Arc<IndexedSegment>>>,
+    pub(crate) switch: Switch,
 }
 
 impl Snapshot {

@@ -23,7 +23,7 @@ use super::{
     page::Collected,
     search::{Ended, Search},
 };
-use crate::{error::EngineError, shared::Shared};
+use crate::{error::EngineError, sabotage::Sabotage, shared::Shared};
 
 /// At most this many events are kept ready.
 const READY_EVENTS_MAX: usize = 256;
@@ -71,10 +71,16 @@ impl Subscription {
                 return Ok(Some(signal));
             }
             let snapshot = self.shared.snapshot()?;
-            if self.looked >= snapshot.head.position {
-                return Ok(self.say_caught_up(snapshot.head));
+            if self.looked < snapshot.head.position {
+                self.look(&snapshot)?;
+                continue;
             }
-            self.look(&snapshot)?;
+            let caught_up = self.say_caught_up(snapshot.head);
+            // A ledger that failed appends no more: whoever waits for more is told.
+            return match (caught_up, self.shared.poisoned()) {
+                (None, Some(why)) => Err(EngineError::Poisoned(why.to_owned())),
+                (caught_up, _) => Ok(caught_up),
+            };
         }
     }
 
@@ -92,6 +98,9 @@ impl Subscription {
         let take: super::search::Take<'_> = &mut |frame, slot| collected.take(frame, slot);
         let ended = search.run(snapshot, None, take)?;
         self.ready.extend(collected.events);
+        if snapshot.switch.is(Sabotage::CursorStands) {
+            return Ok(());
+        }
         self.looked = match ended {
             Ended::Whole => snapshot.head.position,
             Ended::Before(position) => position.prev(),

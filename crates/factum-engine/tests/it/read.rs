@@ -76,6 +76,31 @@ fn tag(text: &str) -> Tag {
     text.parse().unwrap()
 }
 
+/// G3: every event that carries a tag is found, in every segment.
+fn tags_are_found(options: &Options) -> Result<(), String> {
+    let (_data_dir, ledger) = open(options);
+    for i in 0..300_u64 {
+        let event = NewEvent::new("a".parse().unwrap(), vec![b'x'; 100]);
+        let event = event.tagged([tag("all:1"), tag(&format!("k:{}", i % 7))]);
+        ledger.append_blocking(Append::new([event])).unwrap();
+    }
+    for k in 0..7 {
+        let item = QueryItem::tags([tag("all:1"), tag(&format!("k:{k}"))]);
+        let found = read_all(&ledger, &Read::new(item.into()));
+        let found: Vec<_> = found.iter().map(|event| event.position.0).collect();
+        let expected: Vec<_> = (1..=300).filter(|position| (position - 1) % 7 == k).collect();
+        if found != expected {
+            return Err(format!("k:{k} is at {found:?}, not at {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn g3_what_carries_a_tag_is_found() {
+    tags_are_found(&small_segments(&SimulatedMachine::new(1))).unwrap();
+}
+
 /// G12: what a page keeps in memory does not grow with what it is asked for.
 fn pages_are_bounded(options: &Options) -> Result<(), String> {
     let (_data_dir, ledger) = open(options);
@@ -101,6 +126,28 @@ fn pages_are_bounded(options: &Options) -> Result<(), String> {
 fn g12_a_page_is_bounded_in_bytes() {
     let machine = SimulatedMachine::new(1);
     pages_are_bounded(&Options::on(machine)).unwrap();
+}
+
+#[test]
+fn g12_opening_reads_as_much_of_a_segment_however_much_it_holds() {
+    let opening = |segment_bytes_max| {
+        let machine = SimulatedMachine::new(1);
+        let options = Options { segment_bytes_max, ..small_segments(&machine) };
+        let opened = open(&options);
+        while opened.1.inspect().unwrap().segments.len() < 6 {
+            let event = NewEvent::new("a".parse().unwrap(), vec![b'x'; 200]);
+            let event = event.tagged([tag("all:1")]);
+            opened.1.append_blocking(Append::new([event])).unwrap();
+        }
+        drop(opened);
+        let before = machine.reads();
+        let _opened = open(&options);
+        (machine.reads().calls - before.calls, machine.reads().bytes - before.bytes)
+    };
+    let (small, large) = (opening(10 << 10), opening(200 << 10));
+    assert_eq!(small.0, large.0, "as many reads");
+    // Only the active segment, which was begun just now, is read as a whole.
+    assert!(large.1 < 100 << 10, "{} bytes, {} with small segments", large.1, small.1);
 }
 
 const MILLION: u64 = 1_000_000;
@@ -212,4 +259,26 @@ fn a_read_explains_itself() {
     assert_eq!(asks, ["tag rare:1", "tag hot:1"], "the rarest first");
     let (_, explain) = ledger.explain(&Read::new(Query::all()).limit(5)).unwrap();
     assert!(explain.segments[0].scan);
+}
+
+/// The tests above notice when what they look for is broken.
+#[cfg(feature = "sabotage")]
+mod sabotaged {
+    use factum_engine::Sabotage;
+
+    use super::*;
+
+    fn sabotaged(bug: Sabotage) -> Options {
+        Options { sabotage: Some(bug), ..small_segments(&SimulatedMachine::new(1)) }
+    }
+
+    #[test]
+    fn g3_an_index_that_lacks_entries_is_noticed() {
+        tags_are_found(&sabotaged(Sabotage::IndexEntryDropped)).unwrap_err();
+    }
+
+    #[test]
+    fn g12_a_page_without_bounds_is_noticed() {
+        pages_are_bounded(&sabotaged(Sabotage::PageUnbounded)).unwrap_err();
+    }
 }

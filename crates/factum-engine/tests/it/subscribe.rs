@@ -1,13 +1,16 @@
 //! Subscriptions against the oracle, while events are appended, and when the disk fails (G3, G6).
 
-use std::{pin::pin, task::Context};
+use std::{
+    pin::pin,
+    task::{Context, Poll},
+};
 
 use factum_engine::{
     Options,
     machine::{Faults, SimulatedMachine},
 };
 use factum_store::{
-    Append, Ledger, NewEvent, Position, Query, QueryItem, Read, Signal, Subscribe,
+    Append, Ledger, NewEvent, Position, Query, QueryItem, Read, ReadError, Signal, Subscribe,
     memory::MemoryLedger,
 };
 use futures_lite::{Stream, StreamExt, future::block_on};
@@ -17,7 +20,7 @@ use crate::random::{fill, open, read_all, small_segments, some_batches, some_que
 
 /// Everything that a subscription says until it has caught up with `head`.
 fn until(
-    subscription: &mut (impl Stream<Item = Result<Signal, factum_store::ReadError>> + Unpin),
+    subscription: &mut (impl Stream<Item = Result<Signal, ReadError>> + Unpin),
     head: Position,
 ) -> Vec<Signal> {
     let mut said = Vec::new();
@@ -167,9 +170,9 @@ fn nothing_before_it_is_durable(
     ledger.append_blocking(event()).unwrap_err();
     let waker = std::task::Waker::noop();
     let next = subscription.as_mut().poll_next(&mut Context::from_waker(waker));
-    if let std::task::Poll::Ready(Some(Ok(signal))) = next {
-        return Err(format!("the subscription says {signal:?}"));
-    }
+    let Poll::Ready(Some(Err(ReadError::Unavailable(_)))) = next else {
+        return Err(format!("the subscription says {next:?}"));
+    };
     let shown = block_on(ledger.read(Read::new(Query::all()))).map(|page| page.events.len());
     if shown.as_ref().is_ok_and(|shown| *shown > 1) { Err(format!("{shown:?}")) } else { Ok(()) }
 }
@@ -195,4 +198,27 @@ fn fill_and_subscribe_from_the_middle() {
     let event = || NewEvent::new("a".parse().unwrap(), "{}");
     ledger.append_blocking(Append::new([event(), event()])).unwrap();
     assert_eq!(positions(&until(&mut subscription, Position(62))), [Position(62)]);
+}
+
+/// The tests above notice when what they look for is broken.
+#[cfg(feature = "sabotage")]
+mod sabotaged {
+    use factum_engine::Sabotage;
+
+    use super::*;
+
+    #[test]
+    fn g6_a_cursor_that_stands_is_noticed() {
+        let options = small_segments(&SimulatedMachine::new(1));
+        let options = Options { sabotage: Some(Sabotage::CursorStands), ..options };
+        each_once_in_order(&options).unwrap_err();
+    }
+
+    #[test]
+    fn g3_an_event_that_is_shown_before_it_is_durable_is_noticed() {
+        let machine = SimulatedMachine::new(1);
+        let sabotage = Some(Sabotage::ShownBeforeDurable);
+        let options = Options { sabotage, ..small_segments(&machine) };
+        nothing_before_it_is_durable(&options, &machine).unwrap_err();
+    }
 }
