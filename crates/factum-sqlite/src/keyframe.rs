@@ -89,6 +89,14 @@ impl Keyframes {
         Ok((ViewFile::scratch(spec.clone(), |_| Ok(()))?, Checkpoint::default()))
     }
 
+    /// Removes all of them.
+    pub(crate) fn clear(&self) -> Result<(), ViewError> {
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => self.io(removed),
+        }
+    }
+
     /// Removes the keyframes that other fingerprints of the view left.
     pub(crate) fn remove_others(&self) -> Result<(), ViewError> {
         let Some(all) = self.folder.parent() else { return Ok(()) };

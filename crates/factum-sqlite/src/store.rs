@@ -121,7 +121,10 @@ impl ViewStore for SqliteViews {
     }
 
     fn reset(&self, view: &ViewName) -> BoxFuture<'_, Result<(), ViewError>> {
-        ready(self.view(view).and_then(|view| view.reset()))
+        ready(self.view(view).and_then(|view| {
+            self.keyframes_of(&view)?.clear()?;
+            view.reset()
+        }))
     }
 
     fn keep_keyframe(&self, view: &ViewName) -> BoxFuture<'_, Result<Keyframe, ViewError>> {

@@ -205,7 +205,7 @@ pub trait ViewStore: Send + Sync + 'static {
     /// How many rows the view has, over all its tables.
     fn count(&self, view: &ViewName) -> BoxFuture<'_, Result<u64, ViewError>>;
 
-    /// Forgets the rows; the view stands at the start.
+    /// Forgets the rows and the keyframes; the view stands at the start.
     fn reset(&self, view: &ViewName) -> BoxFuture<'_, Result<(), ViewError>>;
 
     /// Keeps a copy of the view as it stands.

@@ -116,13 +116,19 @@ impl App {
         mut progress: impl FnMut(Position, Position),
     ) -> Result<(), Fault> {
         let goal = self.inner.ledger.head().await?.position;
-        for projector in self.inner.projectors.values() {
-            projector.reach(goal, |position| progress(position, goal)).await?;
+        let projectors = &self.inner.projectors;
+        let least = || {
+            let all = projectors.values().map(|projector| projector.status().checkpoint.position);
+            all.min().unwrap_or(goal).min(goal)
+        };
+        for projector in projectors.values() {
+            projector.reach(goal, |_| progress(least(), goal)).await?;
         }
         Ok(())
     }
 
-    /// Throws a view's rows away and projects it again. Meanwhile it answers with what it has.
+    /// Throws a view's rows and keyframes away and projects it again. Meanwhile it answers with what
+    /// it has applied so far, and says how far that is.
     ///
     /// # Errors
     /// [`Fault::Unknown`], or [`Fault::View`] when it can't be built.
@@ -153,9 +159,11 @@ impl App {
     /// Stops the views' threads, their checkpoints written. Reads of views then answer with what
     /// was applied by then.
     pub async fn close(&self) {
-        for projector in self.inner.projectors.values() {
-            projector.stop();
-        }
+        let threads: Vec<_> = self.inner.projectors.values().filter_map(Projector::stop).collect();
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        let _ = joined.await;
     }
 }
 

@@ -122,7 +122,7 @@ impl ViewRead {
         self
     }
 
-    /// How long to wait for `after`; by default 5 seconds.
+    /// How long to wait for `after`; by default 5 seconds. A moment of the past does not wait.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -149,25 +149,32 @@ impl ViewRead {
     }
 
     async fn read_now(&self, projector: &Projector) -> Result<Answer, Fault> {
-        self.wait(projector).await?;
-        // First where the view stands, then the rows: they have seen at least that much. When the
-        // rows' own checkpoint is behind it, nothing in between concerned this view.
-        let status = projector.status();
-        let page = self.app.inner.views.rows(projector.name(), self.request.clone()).await?;
-        let seen = match page.checkpoint.position >= status.checkpoint.position {
-            true => page.checkpoint,
-            false => status.checkpoint,
-        };
-        self.answer(page, seen, status.error.is_some(), 0).await
-    }
-
-    async fn wait(&self, projector: &Projector) -> Result<(), Fault> {
-        let reached = projector.reach_patiently(self.after.0);
-        match tokio::time::timeout(self.deadline, reached).await {
-            Ok(reached) => reached,
+        match tokio::time::timeout(self.deadline, self.rows_now(projector)).await {
+            Ok(answer) => answer,
             Err(_) => {
                 let position = projector.status().checkpoint.position;
                 Err(Fault::Timeout { view: self.name.clone(), position, wanted: self.after.0 })
+            }
+        }
+    }
+
+    async fn rows_now(&self, projector: &Projector) -> Result<Answer, Fault> {
+        loop {
+            projector.reach_patiently(self.after.0).await?;
+            // First where the view stands, then the rows: they have seen at least that much. When
+            // the rows' own checkpoint is behind it, nothing in between concerned this view.
+            let status = projector.status();
+            let page = self.app.inner.views.rows(projector.name(), self.request.clone()).await?;
+            let seen = match page.checkpoint.position >= status.checkpoint.position {
+                true => page.checkpoint,
+                false => status.checkpoint,
+            };
+            // Unless the view is being built anew: then it says so before its rows go.
+            let later = projector.status();
+            if later.rebuilds == status.rebuilds
+                && later.checkpoint.position >= status.checkpoint.position
+            {
+                return self.answer(page, seen, status.error.is_some(), 0).await;
             }
         }
     }

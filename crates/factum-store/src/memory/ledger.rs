@@ -11,10 +11,9 @@ use event_listener::{Event, EventListener};
 use futures_core::Stream;
 
 use crate::{
-    Append, AppendError, BoxFuture, BoxStream, Condition, Conflict, Direction, EventId,
-    Head, IdempotencyKey, Invalid, Ledger, Limits, NewEvent, Offence, Page,
-    Position, Read, ReadError, Receipt, RecordedEvent, Revision, Signal, StreamName, StreamPlace,
-    Subscribe, Timestamp,
+    Append, AppendError, BoxFuture, BoxStream, Condition, Conflict, Direction, EventId, Head,
+    IdempotencyKey, Invalid, Ledger, Limits, NewEvent, Offence, Page, Position, Read, ReadError,
+    Receipt, RecordedEvent, Revision, Signal, StreamName, StreamPlace, Subscribe, Timestamp,
 };
 
 /// A ledger in memory.

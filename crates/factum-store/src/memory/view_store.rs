@@ -138,6 +138,7 @@ impl ViewStore for MemoryViewStore {
     fn reset(&self, view: &ViewName) -> BoxFuture<'_, Result<(), ViewError>> {
         ready(self.with(view, |view| {
             view.now = Kept::default();
+            view.keyframes.clear();
             Ok(())
         }))
     }

@@ -18,7 +18,11 @@ pub(crate) async fn scratch_at(
     view: &Arc<View>,
     position: Position,
 ) -> Result<(ScratchStore, Checkpoint, u64), Fault> {
-    let (scratch, start) = views.scratch(view.name(), position).await?;
+    let (mut scratch, mut start) = views.scratch(view.name(), position).await?;
+    if checkpoint_at(ledger, start.position).await? != start {
+        // A keyframe of another ledger: everything is replayed.
+        (scratch, start) = views.scratch(view.name(), Position::START).await?;
+    }
     let mut projecting = Projecting::new(Arc::clone(view));
     let (mut at, mut replayed) = (start, 0);
     let first = Read::new(view.query().clone()).after(start.position).up_to(position).limit(PAGE);

@@ -22,6 +22,8 @@ use crate::{
 const ATTEMPTS_MAX: u32 = 16;
 /// The most that the pause before the second attempt lasts; it doubles with each attempt.
 const PAUSE: Duration = Duration::from_micros(250);
+/// Items of one condition of the guard; a ledger takes as many in a query by default.
+const GUARD_ITEMS_MAX: usize = 256;
 /// How often a decision may ask for more than it has, before that is called a mistake.
 const ROUNDS_MAX: u32 = 1_000;
 
@@ -231,8 +233,10 @@ async fn append(
         return Ok(Ok(outcome(None)));
     }
     let mut append = Append::new(batch);
-    if !guard.items.is_empty() {
-        append = append.when(Condition::NoMatch { query: guard, after: head.position });
+    // A condition may not hold more items than a ledger takes in one query.
+    for items in guard.items.chunks(GUARD_ITEMS_MAX) {
+        let query = Query { items: items.to_vec() };
+        append = append.when(Condition::NoMatch { query, after: head.position });
     }
     append.key = key.clone();
     match inner.ledger.append(append).await {

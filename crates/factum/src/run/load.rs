@@ -20,40 +20,54 @@ pub(crate) async fn load(inner: &Inner, need: &mut Need, up_to: Position) -> Res
         return Ok(());
     }
     let kept = inner.snapshots.get(&need.slice).filter(|kept| kept.position <= up_to);
-    let kept = kept.filter(|kept| need.fold.restore(&kept.state));
+    if let Some(kept) = kept.filter(|kept| need.fold.restore(&kept.state)) {
+        if load_after(inner, need, up_to, Some(kept)).await? {
+            return Ok(());
+        }
+        // The snapshot is of another ledger.
+        inner.snapshots.forget(&need.slice);
+        need.fold.reset();
+    }
+    load_after(inner, need, up_to, None).await.map(drop)
+}
+
+/// Applies what comes after a snapshot. `false` when the snapshot is not of this ledger.
+async fn load_after(
+    inner: &Inner,
+    need: &mut Need,
+    up_to: Position,
+    kept: Option<Snapshot>,
+) -> Result<bool, Fault> {
     // A snapshot's own last event is read again: it proves that the snapshot is of this ledger.
     let after = kept.as_ref().map_or(Position::START, |kept| kept.position.prev());
     let mut tail = Tail { kept, last: None, applied: 0 };
-    let mut next = Some(Read::new(need.slice.query.clone()).after(after).up_to(up_to).limit(PAGE));
+    let query = need.slice.query.clone();
+    let mut next = Some(Read::new(query).after(after).up_to(up_to).limit(PAGE));
     while let Some(read) = next {
         let page = inner.ledger.read(read).await?;
         for event in &page.events {
             if !tail.apply(need, event)? {
-                inner.snapshots.forget(&need.slice);
-                return Box::pin(load_anew(inner, need, up_to)).await;
+                return Ok(false);
             }
         }
         next = page.next;
     }
     if tail.kept.is_some() {
         // Not even its last event is there.
-        inner.snapshots.forget(&need.slice);
-        return Box::pin(load_anew(inner, need, up_to)).await;
+        return Ok(false);
     }
     keep(inner, need, &tail);
-    Ok(())
-}
-
-/// The snapshot was of another ledger: the state is read from the start.
-async fn load_anew(inner: &Inner, need: &mut Need, up_to: Position) -> Result<(), Fault> {
-    need.fold.reset();
-    load(inner, need, up_to).await
+    Ok(true)
 }
 
 fn keep(inner: &Inner, need: &Need, tail: &Tail) {
     let Some((position, id)) = tail.last.filter(|_| tail.applied >= SNAPSHOT_EVERY) else {
         return;
     };
+    // A read of the past must not replace a newer snapshot.
+    if inner.snapshots.get(&need.slice).is_some_and(|kept| kept.position >= position) {
+        return;
+    }
     if let Some(state) = need.fold.snapshot() {
         inner.snapshots.put(&need.slice, &Snapshot { position, id, state });
     }

@@ -12,7 +12,8 @@ use std::{
 
 use factum_domain::View;
 use factum_store::{
-    Batch, Checkpoint, Ledger, Position, RecordedEvent, Signal, Subscribe, ViewName, ViewStore,
+    Batch, Checkpoint, Ledger, Position, ReadError, RecordedEvent, Signal, Subscribe, ViewName,
+    ViewStore,
 };
 use futures_lite::{StreamExt, future};
 use tokio::sync::watch;
@@ -38,7 +39,7 @@ pub(crate) struct Status {
     /// Why it stands still, if it does.
     pub(crate) error: Option<String>,
     /// How many rebuilds it has begun.
-    rebuilds: u64,
+    pub(crate) rebuilds: u64,
 }
 
 /// What a projector is asked to do.
@@ -78,6 +79,7 @@ impl Projector {
             stored: checkpoint.position,
             keyframe: Keyframes::default(),
             rebuilds: 0,
+            error: None,
         };
         let name = format!("view {}", view.name());
         let thread = std::thread::Builder::new().name(name);
@@ -141,16 +143,10 @@ impl Projector {
         Ok(())
     }
 
-    /// Stops the thread, its checkpoint written.
-    pub(crate) fn stop(&self) {
+    /// Tells the thread to write its checkpoint and stop, and hands it out to be joined.
+    pub(crate) fn stop(&self) -> Option<JoinHandle<()>> {
         self.orders.send_modify(|orders| orders.stop = true);
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
-        // The last handle may be dropped by the projector's own thread.
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-        {
-            let _ = thread.join();
-        }
+        self.thread.lock().ok().and_then(|mut thread| thread.take())
     }
 
     async fn changed(&self, status: &mut watch::Receiver<Status>) -> Result<(), Fault> {
@@ -160,9 +156,22 @@ impl Projector {
 }
 
 impl Drop for Projector {
+    /// Waits for the batch that is being applied: whoever opens the same ledger next finds it free.
     fn drop(&mut self) {
-        self.stop();
+        // The last handle may be dropped by the projector's own thread.
+        if let Some(thread) = self.stop()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
     }
+}
+
+/// What comes next to a projector.
+enum Turn {
+    Signal(Result<Signal, ReadError>),
+    Order,
+    End,
 }
 
 /// The keyframes of a view: when the next one is due.
@@ -190,6 +199,8 @@ struct Work {
     stored: Position,
     keyframe: Keyframes,
     rebuilds: u64,
+    /// Why it stands still; until it moves.
+    error: Option<String>,
 }
 
 impl Work {
@@ -204,7 +215,8 @@ impl Work {
                 Err(fault) => {
                     tracing::warn!(view = %self.view.name(), %fault, "a view stands still");
                     self.projecting.forget();
-                    self.told.send_modify(|status| status.error = Some(fault.to_string()));
+                    self.error = Some(fault.to_string());
+                    self.tell();
                     pause = if self.at == before { (pause * 2).min(RETRY_MAX) } else { RETRY };
                     if self.stopped_within(pause) {
                         return;
@@ -234,15 +246,17 @@ impl Work {
         let mut signals = self.ledger.subscribe(Subscribe { query, after });
         let mut batch = Vec::new();
         loop {
-            let signal = {
-                let ordered = async {
-                    let _ = self.ordered.changed().await;
-                    None
-                };
-                future::or(ordered, async { signals.next().await }).await
+            let ordered = async {
+                let _ = self.ordered.changed().await;
+                Turn::Order
             };
-            let Some(signal) = signal else {
-                return self.settle().await;
+            let told = async { signals.next().await.map_or(Turn::End, Turn::Signal) };
+            let signal = match future::or(ordered, told).await {
+                Turn::Signal(signal) => signal,
+                Turn::Order => return self.settle().await,
+                Turn::End => {
+                    return Err(Fault::Unavailable("the ledger ended the subscription".into()));
+                }
             };
             match signal? {
                 Signal::Event(event) => {
@@ -269,6 +283,10 @@ impl Work {
     async fn start(&mut self) -> Result<(), Fault> {
         let (name, orders) = (self.view.name().clone(), *self.ordered.borrow_and_update());
         if orders.rebuilds > self.rebuilds {
+            // First it is said that nothing is applied, then the rows go: a reader that sees rows
+            // missing sees that too, and asks again.
+            self.at = Checkpoint::default();
+            self.tell();
             self.store.reset(&name).await?;
             self.projecting.forget();
             self.rebuilds = orders.rebuilds;
@@ -277,8 +295,9 @@ impl Work {
         self.at = checkpoint_at(&*self.ledger, kept.position).await?;
         if self.at != kept {
             tracing::warn!(view = %name, "the view is of another ledger; building it anew");
-            self.store.reset(&name).await?;
             self.at = Checkpoint::default();
+            self.tell();
+            self.store.reset(&name).await?;
         }
         self.stored = self.at.position;
         let keyframes = self.store.keyframes(&name).await?;
@@ -313,6 +332,7 @@ impl Work {
             let batch = Batch { from: self.stored, to, changes };
             self.store.apply(self.view.name(), batch).await?;
             (self.at, self.stored, self.keyframe.changed) = (to, to.position, true);
+            self.error = None;
             self.tell();
             events = rest;
         }
@@ -343,6 +363,7 @@ impl Work {
                 self.settle().await?;
             }
         }
+        self.error = None;
         self.tell();
         Ok(())
     }
@@ -358,7 +379,7 @@ impl Work {
     }
 
     fn tell(&self) {
-        let (checkpoint, rebuilds) = (self.at, self.rebuilds);
-        self.told.send_replace(Status { checkpoint, error: None, rebuilds });
+        let (checkpoint, rebuilds, error) = (self.at, self.rebuilds, self.error.clone());
+        self.told.send_replace(Status { checkpoint, error, rebuilds });
     }
 }
