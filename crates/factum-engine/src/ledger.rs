@@ -71,7 +71,7 @@ impl EngineLedger {
     ) -> Result<Self, EngineError> {
         let writable = lock.is_some();
         let opened = open_segments(dir, options, writable)?;
-        let shared = Arc::new(Shared::new(opened.segments, opened.head));
+        let shared = Arc::new(Shared::new(opened.segments, opened.head, options.switch()));
         let inbox = Arc::new(Inbox::default());
         let mut thread = None;
         if writable {

@@ -23,6 +23,12 @@ pub enum Sabotage {
     DirectoryNotSynced,
     /// A position is given twice (breaks G3).
     PositionReused,
+    /// The index lacks an entry here and there (breaks G3).
+    IndexEntryDropped,
+    /// A subscription does not remember how far it has looked (breaks G6).
+    CursorStands,
+    /// A page keeps whatever it is asked for (breaks G12).
+    PageUnbounded,
 }
 
 /// Which deliberate bug is on, if any.

@@ -14,10 +14,11 @@ use parking_lot::RwLock;
 use crate::{
     error::EngineError,
     reader::{IndexedSegment, Snapshot},
+    sabotage::Switch,
 };
 
 /// The segments of a ledger, oldest first; the last is the active one.
-pub(crate) type Segments = Arc<[Arc<IndexedSegment>]>;
+pub(crate) type Segments = Arc<Vec<Arc<IndexedSegment>>>;
 
 /// What the writer publishes.
 pub(crate) struct Shared {
@@ -26,15 +27,17 @@ pub(crate) struct Shared {
     durable: RwLock<Head>,
     grown: Event,
     poison: OnceLock<String>,
+    switch: Switch,
 }
 
 impl Shared {
-    pub(crate) fn new(segments: Vec<Arc<IndexedSegment>>, durable: Head) -> Self {
+    pub(crate) fn new(segments: Vec<Arc<IndexedSegment>>, durable: Head, switch: Switch) -> Self {
         Self {
             segments: ArcSwap::from_pointee(segments),
             durable: RwLock::new(durable),
             grown: Event::new(),
             poison: OnceLock::new(),
+            switch,
         }
     }
 
@@ -42,7 +45,7 @@ impl Shared {
     /// begin after it.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, EngineError> {
         let head = self.head();
-        Ok(Snapshot { head, segments: self.segments() })
+        Ok(Snapshot { head, segments: self.segments(), switch: self.switch })
     }
 
     pub(crate) fn head(&self) -> Head {
@@ -50,7 +53,7 @@ impl Shared {
     }
 
     pub(crate) fn segments(&self) -> Segments {
-        self.segments.load().iter().cloned().collect()
+        self.segments.load_full()
     }
 
     /// Tells once when the head moves, or the ledger fails.

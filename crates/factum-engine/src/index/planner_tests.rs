@@ -141,11 +141,12 @@ proptest! {
     }
 }
 
-/// 30,000 events: `hot` on each, `warm` on every third, `rare` on five.
+/// 30,000 events: `hot` on each, `warm` on every third, `cool` on every fourth, `rare` on five.
 fn skewed() -> Vec<Event> {
     let tag = |text: &str| text.parse::<Tag>().unwrap();
     let events = (0..30_000).map(|i| {
         let mut tags = vec![tag("hot:1")];
+        tags.extend((i % 4 == 0).then(|| tag("cool:1")));
         tags.extend((i % 6_000 == 0).then(|| tag("rare:1")));
         tags.extend((i % 3 == 0).then(|| tag("warm:1")));
         Event { event_type: "a".parse().unwrap(), tags, stream: None }
@@ -175,6 +176,9 @@ fn a_rare_tag_does_not_pay_for_a_hot_one() {
     let (with_warm, found, roles) = cost(&sealed, &["rare:1", "warm:1"]);
     assert_eq!((found, roles), (5, vec![Role::Leads, Role::Narrows]));
     assert!(with_warm <= alone + 2 + 5, "{with_warm} pages: one for each of the rare at most");
+    let (_, found, roles) = cost(&sealed, &["warm:1", "cool:1"]);
+    assert_eq!(roles, [Role::Leads, Role::Narrows]);
+    assert_eq!(found, 30_000 / 12, "only what has both comes out");
     let (absent, found, roles) = cost(&sealed, &["absent:1", "hot:1"]);
     assert_eq!((absent, found, roles), (1, 0, vec![Role::Leads]), "no more is read than it takes");
 }

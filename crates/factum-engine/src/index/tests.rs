@@ -231,6 +231,23 @@ fn long_lists_are_sought_in_a_page_or_two() {
 }
 
 #[test]
+fn frames_are_found_by_position_and_by_time_over_many_leaves() {
+    let model = long(20_000, 1);
+    let (sealed, tally) = (open(model.tail().seal()).unwrap(), Tally::default());
+    let mut locator = sealed.locator(&tally);
+    for position in model.positions().chain(model.positions().rev().step_by(3)) {
+        assert_eq!(locator.locate(position).unwrap(), Some(model.event(position).1));
+    }
+    // Ten microseconds from frame to frame: one before the next, and exactly at this one.
+    for (position, micros) in model.positions().zip((0..).step_by(10)) {
+        for micros in [micros, micros + 9] {
+            let found = sealed.position_at(Timestamp::from_micros(micros), &tally).unwrap();
+            assert_eq!(found, Some(position), "at {micros}");
+        }
+    }
+}
+
+#[test]
 fn one_of_many_terms_is_found_or_missed_in_a_page() {
     let model = long(60_000, 100);
     let sealed = open(model.tail().seal()).unwrap();

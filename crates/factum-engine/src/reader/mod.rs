@@ -8,6 +8,8 @@ mod search;
 mod segment;
 mod snapshot;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use explain::{Explain, SegmentPlan};
 pub(crate) use page::{check_limit, explain, read};

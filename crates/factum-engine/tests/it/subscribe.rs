@@ -155,6 +155,39 @@ fn g6_progress_is_reported_although_nothing_matches() {
     assert!(machine.reads().calls - before.calls <= 2, "only the new event is looked at");
 }
 
+#[test]
+fn g6_catching_up_over_many_events_skips_and_repeats_none() {
+    let machine = SimulatedMachine::new(1);
+    let options = Options { segment_bytes_max: 200 << 10, ..small_segments(&machine) };
+    let (_data_dir, ledger) = open(&options);
+    // More than is kept ready, and more system events in a row than are looked at in one go.
+    let types = |first: usize| {
+        (first..first + 1_000).map(|n| match n {
+            3_000..9_000 => "$noise",
+            _ if n.is_multiple_of(2) => "even",
+            _ => "odd",
+        })
+    };
+    for first in (0..12_000).step_by(1_000) {
+        let events = types(first).map(|name| NewEvent::new(name.parse().unwrap(), "{}"));
+        ledger.append_blocking(Append::new(events)).unwrap();
+    }
+    let all = (0..12_000).step_by(1_000).flat_map(types).zip(1..);
+    let all: Vec<_> = all.map(|(name, position)| (name, Position(position))).collect();
+    for (query, names) in [
+        (Query::all(), &["even", "odd"][..]),
+        (QueryItem::types(["odd".parse().unwrap()]).into(), &["odd"]),
+        (Query::everything(), &["even", "odd", "$noise"]),
+    ] {
+        let expected = all.iter().filter(|(name, _)| names.contains(name));
+        let expected: Vec<_> = expected.map(|(_, position)| *position).collect();
+        let mut subscription =
+            ledger.subscribe(Subscribe { query: query.clone(), after: Position::START });
+        let said = until(&mut subscription, Position(12_000));
+        assert_eq!(positions(&said), expected, "{query:?}");
+    }
+}
+
 /// G3: nothing is shown before it is durable, and what failed to become durable never is.
 fn nothing_before_it_is_durable(
     options: &Options,

@@ -1,3 +1,4 @@
 //! The view store on SQLite, through its port.
 
+mod conformance;
 mod rows;

@@ -1,1 +1,44 @@
-//! The suites that every implementation of a port passes.
+//! The suites that every implementation of a port passes: one file a subject, one entry a port.
+//!
+//! ```ignore
+//! #[test]
+//! fn the_ledger_keeps_its_promises() {
+//!     factum_store::conformance::ledger(|| Arc::new(MyLedger::fresh()));
+//! }
+//! ```
+//!
+//! Each case gets a fresh, empty ledger or store from the function it is given. A case that fails
+//! panics with what was promised. The random case prints its seed.
+
+mod append;
+mod events;
+mod keys;
+mod oracle;
+mod race;
+mod read;
+mod subscribe;
+mod view;
+
+use std::sync::Arc;
+
+use crate::{Ledger, ViewStore};
+
+/// Makes a fresh, empty ledger.
+pub type FreshLedger<'a> = &'a dyn Fn() -> Arc<dyn Ledger>;
+
+/// Everything that [`Ledger`] promises.
+pub fn ledger(fresh: FreshLedger<'_>) {
+    append::cases(fresh);
+    keys::cases(fresh);
+    read::cases(fresh);
+    subscribe::cases(fresh);
+    race::cases(fresh);
+    for seed in 0..8 {
+        oracle::compare(&*fresh(), seed);
+    }
+}
+
+/// Everything that [`ViewStore`] promises of documents.
+pub fn view_store(fresh: &dyn Fn() -> Arc<dyn ViewStore>) {
+    view::cases(fresh);
+}

@@ -1,0 +1,18 @@
+//! The oracle itself passes the suites.
+
+use std::sync::Arc;
+
+use factum_store::{
+    conformance,
+    memory::{MemoryLedger, MemoryViewStore},
+};
+
+#[test]
+fn the_memory_ledger_keeps_a_ledgers_promises() {
+    conformance::ledger(&|| Arc::new(MemoryLedger::new()));
+}
+
+#[test]
+fn the_memory_view_store_keeps_a_view_stores_promises() {
+    conformance::view_store(&|| Arc::new(MemoryViewStore::new()));
+}
