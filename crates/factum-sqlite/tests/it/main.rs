@@ -1,4 +1,6 @@
 //! The view store on SQLite, through its port.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
 mod conformance;
 mod rows;
