@@ -41,3 +41,8 @@ pub use view::{Answer, Freshness, ViewHandle, ViewRead};
 pub fn new_id<I: From<uuid::Uuid>>() -> I {
     I::from(uuid::Uuid::now_v7())
 }
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
