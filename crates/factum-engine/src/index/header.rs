@@ -17,7 +17,10 @@ const MAGIC: &[u8; 8] = b"FACTIDX1";
 /// The most segments that one file may cover.
 pub(super) const SEGMENTS_MAX: usize = 256;
 
-const _: () = assert!(112 + SEGMENTS_MAX * 8 <= BODY_BYTES);
+/// Where the segments begin.
+const HEAD_BYTES: usize = 8 + 4 * 8 + 10 * 4 + 8 + 4;
+
+const _: () = assert!(HEAD_BYTES + SEGMENTS_MAX * 8 <= BODY_BYTES);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
