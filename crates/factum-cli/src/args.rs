@@ -4,7 +4,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use factum::{AsOf, store::{Position, Timestamp}};
+use factum::{
+    AsOf,
+    store::{Position, Timestamp},
+};
 
 use crate::{
     commands::{
@@ -119,7 +122,10 @@ mod tests {
     #[test]
     fn a_moment_is_a_position_or_a_time() {
         assert_eq!(moment("17"), Ok(AsOf::Position(Position(17))));
-        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(AsOf::Time(Timestamp::from_micros(1_000_000))));
+        assert_eq!(
+            moment("1970-01-01T00:00:01Z"),
+            Ok(AsOf::Time(Timestamp::from_micros(1_000_000)))
+        );
         assert_eq!(moment("1970-01-01T01:00:01+01:00"), moment("1970-01-01T00:00:01Z"));
         assert!(moment("yesterday").is_err_and(|e| e.contains("RFC 3339")));
         assert!(moment("-3").is_err());

@@ -12,10 +12,21 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 
-const SHAPE: &str = r#"{"type":"note.taken","data":{"text":"hello"},"tags":["note:1"]} on each line"#;
+const SHAPE: &str =
+    r#"{"type":"note.taken","data":{"text":"hello"},"tags":["note:1"]} on each line"#;
 const FIELDS: [&str; 12] = [
-    "type", "data", "tags", "stream", "id", "metadata", "content_type", "schema", "actor",
-    "correlation_id", "causation_ids", "trace",
+    "type",
+    "data",
+    "tags",
+    "stream",
+    "id",
+    "metadata",
+    "content_type",
+    "schema",
+    "actor",
+    "correlation_id",
+    "causation_ids",
+    "trace",
 ];
 
 /// The events of a text, and the line of each.
@@ -81,13 +92,29 @@ fn invalid(line: usize, problem: impl Into<String>) -> Failure {
         .with(serde_json::json!({ "line": line }))
 }
 
+/// Factum's own events are written by Factum alone: they say what it did.
+pub(crate) fn not_factums_own(event_type: &EventType) -> Result<(), Invalid> {
+    if !event_type.is_system() {
+        return Ok(());
+    }
+    Err(Invalid::new("type", "begins with $; such events are written by Factum alone"))
+}
+
+/// A payload is kept as it was written, but only one that readers everywhere can parse.
+pub(crate) fn parse_payload(text: &str) -> Result<(), Invalid> {
+    let parsed = serde_json::from_str::<serde_json::Value>(text);
+    parsed.map(drop).map_err(|error| Invalid::new("data", format!("is not JSON: {error}")))
+}
+
 /// One event. Its payload is kept byte for byte as it was written.
 fn event(text: &str) -> Result<NewEvent, Invalid> {
     let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text)
         .map_err(|e| Invalid::new("the line", format!("is not a JSON object: {e}")))?;
     let event_type: EventType = take(&mut fields, "type")?
         .ok_or_else(|| Invalid::new("type", "is missing; every event has one"))?;
+    not_factums_own(&event_type)?;
     let data = fields.remove("data").map_or_else(|| "{}".into(), |raw| raw.get().to_owned());
+    parse_payload(&data)?;
     let metadata: Option<BTreeMap<String, Box<RawValue>>> = match fields.get("metadata") {
         Some(raw) => Some(parse("metadata", raw)?),
         None => None,
@@ -179,13 +206,17 @@ mod tests {
             ("[]", "line 2: the line is not a JSON object"),
             ("{}", "line 2: type is missing"),
             ("{\"type\":\"\"}", "line 2: type is wrong: type is empty"),
+            ("{\"type\":\"$command\"}", "line 2: type begins with $"),
             ("{\"type\":7}", "line 2: type is wrong: invalid type: integer `7`"),
             ("{\"type\":\"a\",\"tags\":\"x\"}", "line 2: tags is wrong"),
             ("{\"type\":\"a\",\"tagz\":[]}", "line 2: tagz is not a field of an event"),
             ("{\"type\":\"a\",\"metadata\":[1]}", "line 2: metadata is wrong"),
             ("{\"type\":\"a\",\"id\":\"1\"}", "line 2: id is wrong"),
             ("{\"type\":\"a\",\"content_type\":\"text/plain\"}", "line 2: content_type must be"),
-            ("{\"type\":\"a\",\"stream\":\"x\\u0000\"}", "line 2: stream is wrong: stream has a control"),
+            (
+                "{\"type\":\"a\",\"stream\":\"x\\u0000\"}",
+                "line 2: stream is wrong: stream has a control",
+            ),
         ] {
             let said_now = problem(&format!("{good}{line}\n"));
             assert!(said_now.starts_with(said), "{line} gave {said_now:?}");

@@ -11,7 +11,10 @@ mod open;
 mod output;
 mod progress;
 
-use std::process::ExitCode;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+};
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -25,11 +28,11 @@ fn main() -> ExitCode {
     };
     let format = cli.format();
     let mut output = Output::new(format);
-    let result = runtime().and_then(|runtime| {
-        runtime.block_on(run(cli.command, &mut output))?;
+    let result = panic::catch_unwind(AssertUnwindSafe(|| {
+        runtime()?.block_on(run(cli.command, &mut output))?;
         Ok(output.flush()?)
-    });
-    match result {
+    }));
+    match result.unwrap_or_else(|_| Err(a_mistake_of_ours())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // What was answered before the failure belongs to the answer.
@@ -63,6 +66,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         let what = format!("can't start the threads that are needed: {error}");
         Failure::new(Exit::Unavailable, what, "raise the limits of processes and memory")
     })
+}
+
+/// A panic: its message stands above.
+fn a_mistake_of_ours() -> Failure {
+    let hint = "please report it with what stands above; what was acknowledged is safe";
+    Failure::new(Exit::Unexpected, "this program has a mistake", hint)
 }
 
 /// Help, the version, and what clap finds wrong with the command line.

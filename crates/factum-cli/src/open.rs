@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::{
     args::{Application, Place},
-    commands::demo,
     failure::{Exit, Failure},
 };
 
@@ -90,26 +89,16 @@ pub(crate) async fn app_on(store: &Store, name: &str, domain: Domain) -> Result<
     store.app(name).map_err(failure)?.domain(domain).await.map_err(failure)
 }
 
-/// The order system, its ledger made if it is missing.
-pub(crate) async fn demo(dir: &Path) -> Result<App, Failure> {
-    let store = store(dir)?;
-    create(&store, demo::LEDGER)?;
-    app_on(&store, demo::LEDGER, retail::domain()).await
-}
-
-/// The application of this name, if this program has it.
-pub(crate) fn application_named(name: &str) -> Option<Domain> {
-    (name == "retail").then(retail::domain)
-}
-
 /// The application that is meant.
 pub(crate) fn application(place: &Place, application: &Application) -> Result<Domain, Failure> {
     let name = application.application.as_deref().unwrap_or(&place.ledger);
-    application_named(name).ok_or_else(|| {
-        let what = format!("this program has no application {name:?}; it has retail");
-        let hint = "--ledger retail, or --application retail for its views on another ledger";
-        Failure::not_found(what, hint)
-    })
+    let domain = retail::domain();
+    if name == domain.name() {
+        return Ok(domain);
+    }
+    let what = format!("this program has no application {name:?}; it has {}", domain.name());
+    let hint = "--ledger retail, or --application retail for its views on another ledger";
+    Err(Failure::not_found(what, hint))
 }
 
 /// A fault, and what to try from a command line.
@@ -149,7 +138,8 @@ pub(crate) fn failure(fault: Fault) -> Failure {
 
 fn conflict(conflict: &Conflict) -> Failure {
     let offending = conflict.offending.iter();
-    let offending = offending.map(|one| json!({ "position": one.position, "type": one.event_type }));
+    let offending =
+        offending.map(|one| json!({ "position": one.position, "type": one.event_type }));
     let detail = json!({
         "condition": conflict.index, "head": conflict.head, "revision": conflict.revision,
         "offending": offending.collect::<Vec<_>>(),

@@ -3,8 +3,14 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use comfy_table::{Attribute, Cell, ContentArrangement, Row, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle,
+};
 use serde::Serialize;
+
+/// A line below the headings, and no other.
+const PLAIN: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +71,14 @@ impl Output {
     pub(crate) fn columns(
         &mut self,
         headings: impl IntoIterator<Item = impl ToString>,
-        rows: impl IntoIterator<Item = impl Into<Row>>,
+        rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
     ) -> io::Result<()> {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(PLAIN);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(headings.into_iter().map(heading));
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.into_iter().map(cell).collect::<Vec<_>>());
         }
         writeln!(self.stdout, "{}", table.trim_fmt())
     }
@@ -93,6 +99,14 @@ impl Output {
 /// A remark on stderr. That it can't be written is no reason to stop.
 pub(crate) fn note(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}", text.as_ref());
+}
+
+/// Numbers stand to the right, so that their digits are below each other.
+fn cell(text: String) -> Cell {
+    let digit = |c: char| c.is_ascii_digit() || ",.-".contains(c);
+    let number = !text.is_empty() && text.chars().all(digit);
+    let alignment = if number { CellAlignment::Right } else { CellAlignment::Left };
+    Cell::new_owned(text).set_alignment(alignment)
 }
 
 fn heading(text: impl ToString) -> Cell {

@@ -20,8 +20,7 @@ pub(crate) fn bytes(message: &'static str, total: u64) -> ProgressBar {
 fn bar(message: &'static str, total: u64, template: &str) -> ProgressBar {
     // A bar beside piped output would be mixed into what the other program shows.
     let watched = io::stderr().is_terminal() && io::stdout().is_terminal();
-    let target =
-        if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(message)
 }

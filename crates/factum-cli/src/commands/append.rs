@@ -12,12 +12,11 @@ use factum::store::{
     Position, Query, QueryItem, Receipt, Revision, StreamName, Tag,
 };
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::{
     args::Place,
     failure::Failure,
-    input::Lines,
+    input::{Lines, not_factums_own, parse_payload},
     open,
     output::Output,
 };
@@ -104,10 +103,11 @@ impl Append {
 
     fn typed(&self, event_type: EventType) -> Result<NewEvent, Failure> {
         let data = self.data.as_deref().unwrap_or("{}");
-        if let Err(error) = serde_json::from_str::<&RawValue>(data) {
-            let what = format!("--data is not JSON: {error}");
-            return Err(Failure::invalid(what, "--data '{\"text\":\"hello\"}'"));
-        }
+        let checked = not_factums_own(&event_type).and_then(|()| parse_payload(data));
+        checked.map_err(|invalid| {
+            let hint = "factum append --type note.taken --data '{\"text\":\"hello\"}'";
+            Failure::invalid(format!("--{invalid}"), hint)
+        })?;
         let event = NewEvent::new(event_type, data.trim().to_owned().into_bytes());
         let event = event.tagged(self.tags.iter().cloned());
         Ok(match &self.stream {
@@ -145,14 +145,15 @@ fn show(receipt: &Receipt, output: &mut Output) -> Result<(), Failure> {
         let lead = if *replayed { "this key was answered before: it recorded" } else { "recorded" };
         return Ok(output.line(format!("{lead} {events}"))?);
     }
-    Ok(output.json(&ReceiptJson { receipt: factum_server::json::receipt(receipt), replayed: *replayed })?)
+    let receipt = factum_server::json::receipt(receipt);
+    Ok(output.json(&Appended { receipt, replayed: *replayed })?)
 }
 
-/// The receipt as over HTTP, and whether it answers a retry (over HTTP that is a header).
+/// The same as over HTTP.
 #[derive(Serialize)]
-struct ReceiptJson<R> {
-    #[serde(flatten)]
+struct Appended<R> {
     receipt: R,
+    /// Whether this answers a retry.
     replayed: bool,
 }
 

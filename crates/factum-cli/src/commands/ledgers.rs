@@ -43,9 +43,9 @@ impl Ledgers {
             ledgers.push((name, head));
         }
         if !output.for_people() {
-            let ledgers = ledgers.iter().map(|(name, head)| {
-                json!({ "name": name, "head": factum_server::json::head(*head) })
-            });
+            let ledgers = ledgers.iter().map(
+                |(name, head)| json!({ "name": name, "head": factum_server::json::head(*head) }),
+            );
             return Ok(output.json(&json!({ "ledgers": ledgers.collect::<Vec<_>>() }))?);
         }
         let rows = ledgers.into_iter().map(|(name, head)| {

@@ -1,7 +1,10 @@
 //! `factum read`: events that were recorded, as a table or as JSON.
 
 use clap::Args;
-use factum::{AsOf, store::{Direction, Head, Ledger, Position, Read as Range, RecordedEvent}};
+use factum::{
+    AsOf,
+    store::{Direction, Head, Ledger, Position, Read as Range, RecordedEvent},
+};
 use serde::Serialize;
 
 use crate::{

@@ -3,7 +3,6 @@
 use std::{future::Future, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use factum::Domain;
 use factum_server::{Config, ServeError, Server};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -66,22 +65,13 @@ impl Serve {
         };
         let store = open::store(&self.dir)?;
         if self.demo {
-            open::create(&store, demo::LEDGER)?;
+            demo::import_into(&store).await?;
         }
         if store.ledgers().map_err(open::failure)?.is_empty() {
             open::create(&store, open::DEFAULT_LEDGER)?;
         }
         let names = store.ledgers().map_err(open::failure)?;
-        let mut apps = Vec::new();
-        for name in &names {
-            let app = open::app_on(&store, name, domain_of(name)).await?;
-            if self.demo && name == demo::LEDGER {
-                demo::import(&app).await?;
-            }
-            apps.push((name.clone(), app));
-        }
-        let server = Server::over(config, apps).await.map_err(failure)?;
-        store.set_address(&format!("http://{}", server.address())).map_err(open::failure)?;
+        let server = Server::bind(config, &store, [retail::domain()]).await.map_err(failure)?;
         Ok((server, names))
     }
 
@@ -98,11 +88,6 @@ impl Serve {
         output.line("\nCtrl-C ends it.")?;
         Ok(output.flush()?)
     }
-}
-
-/// A ledger that is named like an application has its commands and views; others have events.
-fn domain_of(ledger: &str) -> Domain {
-    open::application_named(ledger).unwrap_or_else(|| Domain::new("events"))
 }
 
 fn paths_to_try(ledgers: &[String]) -> [String; 3] {
@@ -149,6 +134,8 @@ fn failure(error: ServeError) -> Failure {
     match error {
         ServeError::BeyondLoopback { .. } => Failure::invalid(what, "--listen 127.0.0.1:2113"),
         ServeError::Listen { .. } => Failure::new(Exit::Unavailable, what, "--listen 127.0.0.1:0"),
-        other => Failure::new(Exit::Unavailable, other.to_string(), ""),
+        ServeError::Store(fault) => open::failure(fault),
+        ServeError::Ledger { fault, .. } => Failure { what, ..open::failure(fault) },
+        _ => Failure::new(Exit::Unavailable, what, "FACTUM_LOG=debug says more"),
     }
 }

@@ -74,7 +74,8 @@ fn damaged(first: &Damage, all: &[&Damage]) -> Failure {
         1 => String::new(),
         n => format!("; {} more places are damaged (--json names all)", n - 1),
     };
-    let what = format!("{file} is damaged at byte {offset}, around position {position}: {what}{more}");
+    let what =
+        format!("{file} is damaged at byte {offset}, around position {position}: {what}{more}");
     let hint = "restore the file from a backup; nothing was repaired";
     let place = |damage: &&Damage| {
         json!({

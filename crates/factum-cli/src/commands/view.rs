@@ -4,7 +4,10 @@
 //! recorded before the question.
 
 use clap::Args;
-use factum::{Answer, App, AsOf, Freshness, ViewHandle, ViewRead, store::{Position, Row}};
+use factum::{
+    Answer, App, AsOf, Freshness, ViewHandle, ViewRead,
+    store::{Position, Row},
+};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
@@ -71,7 +74,12 @@ impl View {
         if self.as_of.is_none() {
             catch_up(app).await?;
         }
-        let mut rows = Rows { view, question: self, left: self.limit(output.format()), cursor: self.cursor.clone() };
+        let mut rows = Rows {
+            view,
+            question: self,
+            left: self.limit(output.format()),
+            cursor: self.cursor.clone(),
+        };
         match output.format() {
             Format::JsonLines => rows.lines(output).await,
             Format::Json => rows.document(output).await,

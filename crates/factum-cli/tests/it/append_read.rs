@@ -16,7 +16,8 @@ fn what_is_appended_is_read_back_byte_for_byte() {
     let dir = tempfile::tempdir().expect("a directory");
     let lines = "{\"type\":\"a\",\"data\":{\"n\": 1.50},\"tags\":[\"k:2\",\"k:1\"],\"stream\":\"s-1\"}\n\
                  {\"type\":\"b\",\"metadata\":{\"m\":1},\"actor\":\"ann\"}\n";
-    let receipt = factum_fed(dir.path(), &["append", "--json"], lines.as_bytes()).ok().json();
+    let appended = factum_fed(dir.path(), &["append", "--json"], lines.as_bytes()).ok().json();
+    let receipt = &appended["receipt"];
     assert_eq!((&receipt["first"], &receipt["last"]), (&json!(1), &json!(2)));
     let run = factum_in(dir.path(), &["read", "--jsonl"]).ok();
     assert!(run.stdout.contains("{\"n\": 1.50}"), "{}", run.stdout);
@@ -35,8 +36,12 @@ fn what_is_appended_is_read_back_byte_for_byte() {
 fn read_takes_filters_ranges_directions_and_moments() {
     let dir = tempfile::tempdir().expect("a directory");
     let lines: String = (1..=9)
-        .map(|n| json!({ "type": if n % 2 == 1 { "odd" } else { "even" }, "tags": [format!("n:{n}")],
-                         "stream": format!("s{}-x", n % 3) }).to_string() + "\n")
+        .map(|n| {
+            json!({ "type": if n % 2 == 1 { "odd" } else { "even" }, "tags": [format!("n:{n}")],
+                         "stream": format!("s{}-x", n % 3) })
+            .to_string()
+                + "\n"
+        })
         .collect();
     factum_fed(dir.path(), &["append"], lines.as_bytes()).ok();
     factum_in(dir.path(), &["append", "--type", "late"]).ok();
@@ -61,7 +66,8 @@ fn read_takes_filters_ranges_directions_and_moments() {
 fn a_table_shows_some_and_says_how_to_go_on() {
     let dir = tempfile::tempdir().expect("a directory");
     factum_fed(dir.path(), &["append"], "{\"type\":\"a\"}\n".repeat(60).as_bytes()).ok();
-    let run = factum_in(dir.path(), &["read"]).ok().says(&["50 events", "head is at 60", "--after 50"]);
+    let run =
+        factum_in(dir.path(), &["read"]).ok().says(&["50 events", "head is at 60", "--after 50"]);
     assert!(run.stdout.contains("position"), "{}", run.stdout);
     assert!(!run.stdout.contains('\u{1b}'), "no colours outside a terminal");
     let page = factum_in(dir.path(), &["read", "--json", "--after", "50"]).ok().json();
@@ -80,7 +86,7 @@ fn g5_the_same_key_gives_the_first_receipt_again() {
     let first = append("x").ok().json();
     let again = append("x").ok().json();
     assert_eq!((&first["replayed"], &again["replayed"]), (&json!(false), &json!(true)));
-    assert_eq!((&first["first"], &first["ids"]), (&again["first"], &again["ids"]));
+    assert_eq!(first["receipt"], again["receipt"]);
     let other = append("y").exits(3).json_error();
     assert!(other["message"].as_str().expect("text").contains("another request"), "{other}");
 }
@@ -99,7 +105,8 @@ fn g4_conditions_hold_or_nothing_is_appended() {
     factum_in(dir.path(), &guarded).exits(3).says(&["placed at 1", "placed at 2"]);
     let after = [&guarded[..], &["--no-match-after", "2"]].concat();
     factum_in(dir.path(), &after).ok();
-    let conflict = factum_in(dir.path(), &[&guarded[..], &["--json"]].concat()).exits(3).json_error();
+    let conflict =
+        factum_in(dir.path(), &[&guarded[..], &["--json"]].concat()).exits(3).json_error();
     assert_eq!(conflict["code"], "refused");
     assert_eq!(factum_in(dir.path(), &["read", "--jsonl"]).ok().json_lines().len(), 3);
 }
@@ -121,7 +128,9 @@ fn ctrl_c_ends_a_subscription_cleanly() {
     let mut follow = Running::start(follow.env("FACTUM_DIR", dir.path()).stdout(Stdio::piped()));
     let stdout = follow.0.stdout.take().expect("stdout is a pipe");
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).expect("the event is shown while it waits for more");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("the event is shown while it waits for more");
     follow.signal("INT");
     assert_eq!(follow.0.wait().expect("it ends").code(), Some(0));
 }
@@ -133,7 +142,10 @@ fn ledgers_are_created_and_listed() {
     factum_in(dir.path(), &["ledgers", "--create", "second"]).ok();
     factum_in(dir.path(), &["ledgers", "--create", "second"]).ok();
     let listed = factum_in(dir.path(), &["ledgers", "--json"]).ok().json();
-    let named: Vec<_> = listed["ledgers"].as_array().expect("a list").iter()
+    let named: Vec<_> = listed["ledgers"]
+        .as_array()
+        .expect("a list")
+        .iter()
         .map(|ledger| (ledger["name"].clone(), ledger["head"]["position"].clone()))
         .collect();
     assert_eq!(named, [(json!("default"), json!(1)), (json!("second"), json!(0))]);

@@ -70,8 +70,17 @@ fn the_outcomes_are_the_expected_ones_and_again_when_it_is_run_again() {
     let again = demo(&dir).ok().json();
     assert_eq!(again["replayed"], first["writes"]);
     assert_eq!(again["changed"], json!(false));
-    for same in ["actions", "writes", "accepted", "refused", "refused_by_reason", "lookups",
-                 "skipped", "events", "head"] {
+    for same in [
+        "actions",
+        "writes",
+        "accepted",
+        "refused",
+        "refused_by_reason",
+        "lookups",
+        "skipped",
+        "events",
+        "head",
+    ] {
         assert_eq!(again[same], first[same], "{same}");
     }
     assert_eq!(first["head"], head(&dir));
@@ -95,8 +104,16 @@ fn events_are_the_facts_and_head_counts_the_records_of_commands_too() {
 fn people_get_a_table_three_answers_and_commands_that_work() {
     let dir = demo_data();
     let run = factum_in(dir.path(), &["demo", "--actions", "test"]).ok();
-    for text in ["accepted", "refused", "non-pending order", "nothing was recorded", "1. ", "2. ",
-                 "3. What was order", "Try next:"] {
+    for text in [
+        "accepted",
+        "refused",
+        "non-pending order",
+        "nothing was recorded",
+        "1. ",
+        "2. ",
+        "3. What was order",
+        "Try next:",
+    ] {
         assert!(run.stdout.contains(text), "{text:?} is not in {}", run.stdout);
     }
     let from = run.stdout.find("Try next:").expect("what to try");
@@ -122,8 +139,14 @@ fn a_malformed_actions_file_names_line_and_field_and_changes_nothing() {
         let file = file.to_str().expect("a path");
         factum_in(&dir, &["demo", "--actions", file])
     };
-    attempt(&format!("{good}\n{{\"task\":\"t\"}}\n")).exits(2).says(&["mine.jsonl", "line 2", "`step`"]);
-    attempt(&good.replace("\"order_id\"", "\"order\"")).exits(2).says(&["line 1", "arguments.order"]);
+    attempt(&format!("{good}\n{{\"task\":\"t\"}}\n")).exits(2).says(&[
+        "mine.jsonl",
+        "line 2",
+        "`step`",
+    ]);
+    attempt(&good.replace("\"order_id\"", "\"order\""))
+        .exits(2)
+        .says(&["line 1", "arguments.order"]);
     attempt(&good.replace("return_delivered", "dance")).exits(2).says(&["line 1", "name", "dance"]);
     factum_in(&dir, &["demo", "--actions", "nowhere.jsonl"]).exits(4).says(&["nowhere.jsonl"]);
     assert!(!dir.exists());

@@ -35,13 +35,16 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn one_is_for_what_should_not_happen() {
+    let dir = tempfile::tempdir().expect("a directory");
+    factum_fed(dir.path(), &["append"], "{\"type\":\"a\"}\n".repeat(2_000).as_bytes()).ok();
     // Nobody listens there: the second write of the answer fails in a way that no disk does.
     let nobody = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.connect(nobody.local_addr().expect("an address")).expect("it is connected");
     drop(nobody);
-    let mut completions = command(["completions", "bash"]);
-    let output = completions.stdout(std::os::fd::OwnedFd::from(socket)).output();
+    let mut read = command(["read", "--jsonl"]);
+    read.env("FACTUM_DIR", dir.path()).stdout(std::os::fd::OwnedFd::from(socket));
+    let output = read.output();
     Run::from(output.expect("the binary runs")).exits(1).says(&["can't write the output"]);
 }
 
@@ -57,7 +60,8 @@ fn four_is_for_what_is_not_there() {
         .says(&["other", "--create"]);
     let view = ["view", "orders", "--application", "shop"];
     factum_in(dir.path(), &view).exits(4).says(&["shop", "retail"]);
-    let error = factum_in(dir.path(), &["read", "--ledger", "other", "--json"]).exits(4).json_error();
+    let error =
+        factum_in(dir.path(), &["read", "--ledger", "other", "--json"]).exits(4).json_error();
     assert_eq!((&error["code"], &error["exit"]), (&json!("not_found"), &json!(4)));
 }
 
@@ -166,7 +170,10 @@ fn for_people_an_error_is_one_line_what_and_one_line_what_to_try() {
     let runs = [
         factum_in(dir.path(), &["read", "--ledger", "other"]),
         factum_in(dir.path(), &["view", "orders", "--application", "shop"]),
-        factum_in(dir.path(), &["append", "--type", "a", "--stream", "s", "--expect-revision", "7"]),
+        factum_in(
+            dir.path(),
+            &["append", "--type", "a", "--stream", "s", "--expect-revision", "7"],
+        ),
         factum_fed(dir.path(), &["append"], b"{"),
         factum(["demo", "--actions", "nowhere.jsonl"]),
     ];
@@ -182,7 +189,8 @@ fn for_people_an_error_is_one_line_what_and_one_line_what_to_try() {
 #[test]
 fn a_reader_that_has_seen_enough_ends_a_read_quietly() {
     let dir = tempfile::tempdir().expect("a directory");
-    let lines = "{\"type\":\"a\",\"data\":\"0123456789012345678901234567890123456789\"}\n".repeat(4_000);
+    let lines =
+        "{\"type\":\"a\",\"data\":\"0123456789012345678901234567890123456789\"}\n".repeat(4_000);
     factum_fed(dir.path(), &["append"], lines.as_bytes()).ok();
     let script = "\"$0\" read --jsonl --dir \"$1\" | head -1; echo \"${PIPESTATUS[0]}\"";
     let shell = Command::new("bash").args(["-c", script, BINARY]).arg(dir.path()).output();

@@ -3,8 +3,19 @@
 use crate::harness::factum;
 
 const COMMANDS: [&str; 13] = [
-    "demo", "serve", "append", "read", "subscribe", "ledgers", "views", "view", "run", "rebuild",
-    "verify", "inspect", "completions",
+    "demo",
+    "serve",
+    "append",
+    "read",
+    "subscribe",
+    "ledgers",
+    "views",
+    "view",
+    "run",
+    "rebuild",
+    "verify",
+    "inspect",
+    "completions",
 ];
 
 /// The examples of a help text: its lines that are commands.

@@ -16,12 +16,32 @@ fn mistakes() -> Vec<(String, Vec<&'static str>)> {
         (second("{}".into()), vec!["line 2", "type is missing"]),
         (second(json!({ "type": "" }).to_string()), vec!["line 2", "type", "empty"]),
         (second(json!({ "type": long }).to_string()), vec!["line 2", "type", "257", "256"]),
+        (second(json!({ "type": "$command" }).to_string()), vec!["line 2", "type", "$"]),
+        (
+            second(format!(
+                "{{\"type\":\"a\",\"data\":{}",
+                "[".repeat(200) + &"]".repeat(200) + "}"
+            )),
+            vec!["line 2", "data", "recursion limit"],
+        ),
         (second(json!({ "type": "a\u{7}" }).to_string()), vec!["line 2", "control character"]),
-        (second(json!({ "type": "a", "tags": tags }).to_string()), vec!["line 2", "tags", "65", "64"]),
-        (second(json!({ "type": "a", "tags": [long] }).to_string()), vec!["line 2", "tag", "257", "256"]),
-        (second(json!({ "type": "a", "data": large }).to_string()), vec!["line 2", "data", "8388608"]),
+        (
+            second(json!({ "type": "a", "tags": tags }).to_string()),
+            vec!["line 2", "tags", "65", "64"],
+        ),
+        (
+            second(json!({ "type": "a", "tags": [long] }).to_string()),
+            vec!["line 2", "tag", "257", "256"],
+        ),
+        (
+            second(json!({ "type": "a", "data": large }).to_string()),
+            vec!["line 2", "data", "8388608"],
+        ),
         (second(json!({ "type": "a", "actor": long }).to_string()), vec!["line 2", "actor", "256"]),
-        (second(json!({ "type": "a", "tipe": 1 }).to_string()), vec!["line 2", "tipe", "not a field"]),
+        (
+            second(json!({ "type": "a", "tipe": 1 }).to_string()),
+            vec!["line 2", "tipe", "not a field"],
+        ),
         (second(json!({ "type": "a", "id": "x" }).to_string()), vec!["line 2", "id", "UUID"]),
         (good.repeat(4_097), vec!["line 4097", "4096 events"]),
         (String::new(), vec!["at least one event"]),
@@ -47,6 +67,7 @@ fn a_mistake_in_the_options_is_found_before_the_directory_is_touched() {
     for (args, said) in [
         (&["--type", "a", "--data", "{"][..], "--data is not JSON"),
         (&["--type", "a\n"], "control character"),
+        (&["--type", "$command"], "--type begins with $"),
         (&["--type", "a", "--expect-revision", "none"], "--stream"),
         (&["--type", "a", "--stream", "s", "--expect-revision", "two"], "any, none, exists"),
         (&["--type", "a", "--no-match", "{\"tag\":[]}"], "unknown field `tag`"),

@@ -42,21 +42,36 @@ impl Server {
 
     /// What `curl -s` would show: the status and the body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("it accepts");
-        let address = &self.address;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("it takes the request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let body = answer.split_once("\r\n\r\n").expect("a head and a body").1;
-        (status.expect("a status"), body.to_owned())
+        ask(&self.address, &format!("GET {path}"), "").expect("it answers")
     }
 
     /// The `curl` lines it offers.
     fn curl_lines(&self) -> Vec<&str> {
         self.said.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect()
     }
+}
+
+/// Posts JSON; `None` when the server is gone before it has answered.
+pub(crate) fn post(address: &str, path: &str, json: &str) -> Option<(u16, String)> {
+    ask(address, &format!("POST {path}"), json)
+}
+
+fn ask(address: &str, what: &str, body: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let length = body.len();
+    let request = format!(
+        "{what} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    // A client knows by the length whether it has all of an answer.
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let whole = length.and_then(|length| length.parse().ok()) == Some(body.len());
+    whole.then(|| (status, body.to_owned()))
 }
 
 #[test]
@@ -89,7 +104,7 @@ fn a_directory_that_is_served_says_by_whom_and_how_to_ask() {
     let said = [pid.as_str(), &server.address, "curl"];
     factum_in(&dir, &["read"]).exits(5).says(&said);
     factum_in(&dir, &["append", "--type", "b"]).exits(5).says(&said);
-    let error: Value = factum_in(&dir, &["views", "--json"]).exits(5).json_error();
+    let error: Value = factum_in(&dir, &["read", "--json"]).exits(5).json_error();
     assert_eq!(error["code"], "locked");
 }
 

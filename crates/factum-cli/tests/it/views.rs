@@ -103,7 +103,8 @@ fn views_are_listed_and_rebuilt_to_the_same_rows() {
     let before = all();
     assert!(before.iter().all(|rows| !rows.is_empty()));
     let listed = factum_in(dir.path(), &["views", "--ledger", "retail", "--json"]).ok().json();
-    let listed: Vec<_> = listed["views"].as_array().expect("a list").iter().map(|v| v["name"].clone()).collect();
+    let listed: Vec<_> =
+        listed["views"].as_array().expect("a list").iter().map(|v| v["name"].clone()).collect();
     assert_eq!(listed, names);
     let args = ["rebuild", "--all", "--ledger", "retail", "--json"];
     let rebuilt = factum_in(dir.path(), &args).ok().json();
@@ -121,21 +122,31 @@ fn g5_a_command_is_run_by_name_and_once_for_its_key() {
     let order = pending["rows"][0]["order_id"].as_str().expect("an id").to_owned();
     let input = json!({ "order_id": order, "reason": "no longer needed" }).to_string();
     let run = |key: &str, more: &[&str]| {
-        let args = ["run", "cancel_pending_order", "--ledger", "retail", "--input", &input, "--key", key];
+        let args =
+            ["run", "cancel_pending_order", "--ledger", "retail", "--input", &input, "--key", key];
         factum_in(dir.path(), &[&args[..], more].concat())
     };
     let first = run("k1", &["--json"]).ok().json();
     let again = run("k1", &["--json"]).ok().json();
     assert_eq!((&first["outcome"], &first["replayed"]), (&json!("accepted"), &json!(false)));
     assert_eq!(again["replayed"], json!(true));
-    assert_eq!((&first["receipt"]["ids"], &first["events"]), (&again["receipt"]["ids"], &again["events"]));
+    assert_eq!(
+        (&first["receipt"]["ids"], &first["events"]),
+        (&again["receipt"]["ids"], &again["events"])
+    );
     run("k2", &[]).exits(3).says(&["non-pending order cannot be cancelled"]);
     let refused = run("k2", &["--json"]).exits(3).json_error();
     assert_eq!(refused["detail"]["replayed"], json!(true));
 
-    let in_retail = |args: &[&str]| factum_in(dir.path(), &[args, &["--ledger", "retail"]].concat());
+    let in_retail =
+        |args: &[&str]| factum_in(dir.path(), &[args, &["--ledger", "retail"]].concat());
     in_retail(&["run", "dance"]).exits(4).says(&["dance", "cancel_pending_order"]);
-    in_retail(&["run", "cancel_pending_order", "--input", "{\"order_id\":7}"]).exits(2).says(&["order_id"]);
+    in_retail(&["run", "cancel_pending_order", "--input", "{\"order_id\":7}"])
+        .exits(2)
+        .says(&["order_id"]);
     let listed = in_retail(&["run"]).ok().stdout;
-    assert!(listed.contains("cancel_pending_order") && listed.contains("order_id, reason"), "{listed}");
+    assert!(
+        listed.contains("cancel_pending_order") && listed.contains("order_id, reason"),
+        "{listed}"
+    );
 }

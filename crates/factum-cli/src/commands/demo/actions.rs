@@ -99,7 +99,10 @@ mod tests {
             (action(|a| drop(a.as_object_mut().map(|a| a.remove("step")))), "missing field `step`"),
             (action(|a| a["step"] = json!("x")), "step: invalid type"),
             (action(|a| a["name"] = json!("dance")), "name: there is no action \"dance\""),
-            (action(|a| a["arguments"] = json!({ "order_id": "#W1" })), "arguments.reason is missing"),
+            (
+                action(|a| a["arguments"] = json!({ "order_id": "#W1" })),
+                "arguments.reason is missing",
+            ),
             (action(|a| a["arguments"]["order_id"] = json!(7)), "arguments.order_id"),
             (good.clone() + "]", "after its end"),
         ] {

@@ -12,18 +12,13 @@ use std::{path::PathBuf, time::Instant};
 
 use clap::Args;
 use factum::{
-    App,
+    App, Store,
     store::{Ledger, Query, Read},
 };
 use retail::Actions;
 
 use self::outcomes::Outcomes;
-use crate::{
-    failure::Failure,
-    open,
-    output::Output,
-    progress,
-};
+use crate::{failure::Failure, open, output::Output, progress};
 
 /// The ledger that the order system is in.
 pub(crate) const LEDGER: &str = "retail";
@@ -38,7 +33,10 @@ Examples:
   factum demo --dir shop --actions my.jsonl   your own, one a line, like this:
     {\"task\":\"t1\",\"step\":0,\"user_id\":\"james_li_5688\",\"writes\":true,\"name\":\"cancel_pending_order\",
      \"arguments\":{\"order_id\":\"#W5199551\",\"reason\":\"no longer needed\"}}   (on one line)
-  factum demo --json | tail -1                the outcome as one JSON object")]
+  factum demo --json | tail -1                the outcome as one JSON object
+
+In the outcome, `events` is how many facts the ledger has, and `head` its last position: each
+command that was decided is recorded too, beside the facts that it led to.")]
 pub(crate) struct Demo {
     /// The data directory.
     #[arg(long, env = "FACTUM_DIR", default_value = "retail-demo", value_name = "DIR")]
@@ -53,7 +51,7 @@ impl Demo {
         // What is malformed is found before anything is changed.
         let actions = actions::read(&self.actions)?;
         let started = Instant::now();
-        let app = open::demo(&self.dir).await?;
+        let app = application(&open::store(&self.dir)?).await?;
         let done = run(&app, &actions).await;
         let mut outcomes = match done {
             Ok(outcomes) => outcomes,
@@ -72,8 +70,22 @@ impl Demo {
     }
 }
 
+/// The order system on its ledger, which is made if it is missing.
+async fn application(store: &Store) -> Result<App, Failure> {
+    open::create(store, LEDGER)?;
+    open::app_on(store, LEDGER, retail::domain()).await
+}
+
+/// Brings the data set into its ledger, unless it is there.
+pub(crate) async fn import_into(store: &Store) -> Result<(), Failure> {
+    let app = application(store).await?;
+    let imported = import(&app).await;
+    app.close().await;
+    imported
+}
+
 /// Imports the data set, with a bar.
-pub(crate) async fn import(app: &App) -> Result<(), Failure> {
+async fn import(app: &App) -> Result<(), Failure> {
     let bar = progress::counted("importing", 0);
     let imported = retail::import(app, |progress| {
         bar.set_length(progress.of as u64);
