@@ -12,6 +12,9 @@ use serde::Serialize;
 const PLAIN: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
+/// A table is fitted into a terminal that is at least this wide.
+const WIDTH_MIN: u16 = 40;
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -75,7 +78,10 @@ impl Output {
     ) -> io::Result<()> {
         let mut table = Table::new();
         table.load_style(PLAIN);
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+        // A terminal that does not know its width says 0.
+        if table.width().is_some_and(|width| width >= WIDTH_MIN) {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
         table.set_header(headings.into_iter().map(heading));
         for row in rows {
             table.add_row(row.into_iter().map(cell).collect::<Vec<_>>());
@@ -88,17 +94,15 @@ impl Output {
         self.stdout.flush()
     }
 
-    /// A remark beside the answer, for people only.
-    pub(crate) fn note(&self, text: impl AsRef<str>) {
+    /// A remark below the answer so far, on stderr, for people only.
+    pub(crate) fn note(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         if self.for_people() {
-            note(text);
+            self.flush()?;
+            // That a remark can't be written is no reason to stop.
+            let _ = writeln!(io::stderr(), "{}", text.as_ref());
         }
+        Ok(())
     }
-}
-
-/// A remark on stderr. That it can't be written is no reason to stop.
-pub(crate) fn note(text: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "{}", text.as_ref());
 }
 
 /// Numbers stand to the right, so that their digits are below each other.
@@ -131,6 +135,12 @@ pub(crate) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// How many there are of something: `1 row`, `2 rows`.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", grouped(number))
 }
 
 /// A number of bytes as people say it.

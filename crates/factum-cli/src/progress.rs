@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-const COUNTED: &str = "{msg:24} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta}";
+const COUNTED: &str = "{msg:24} {wide_bar} {human_pos}/{human_len}  {eta}";
 const BYTES: &str = "{msg:24} {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}";
 
 /// A bar that counts to `total` things.

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     input::{Lines, not_factums_own, parse_payload},
     open,
-    output::Output,
+    output::{Output, count},
 };
 
 /// Record events: one from the options, or one for each JSON line on stdin; all or none.
@@ -138,12 +138,13 @@ impl Append {
 fn show(receipt: &Receipt, output: &mut Output) -> Result<(), Failure> {
     let Receipt { first, last, ids, replayed, .. } = receipt;
     if output.for_people() {
-        let events = match ids.len() {
-            1 => format!("1 event at position {first}"),
-            n => format!("{n} events at positions {first} to {last}"),
+        let events = count(ids.len() as u64, "event");
+        let place = match first == last {
+            true => format!("at position {first}"),
+            false => format!("at positions {first} to {last}"),
         };
         let lead = if *replayed { "this key was answered before: it recorded" } else { "recorded" };
-        return Ok(output.line(format!("{lead} {events}"))?);
+        return Ok(output.line(format!("{lead} {events} {place}"))?);
     }
     let receipt = factum_server::json::receipt(receipt);
     Ok(output.json(&Appended { receipt, replayed: *replayed })?)

@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     filter::Filter,
     open,
-    output::{Format, Output, grouped},
+    output::{Format, Output, count, grouped},
 };
 
 /// How many events a table or one JSON document shows when nobody says how many.
@@ -160,11 +160,10 @@ impl Events {
                 ]
             }),
         )?;
-        let shown = grouped(events.len() as u64);
+        let shown = count(events.len() as u64, "event");
         let head = grouped(self.head.position.0);
         let more = self.more().map(|more| format!("; there are more: {more}")).unwrap_or_default();
-        output.note(format!("{shown} events; the head is at {head}{more}"));
-        Ok(())
+        Ok(output.note(format!("{shown}; the head is at {head}{more}"))?)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     args::{Application, Place},
     failure::{Exit, Failure},
     open,
-    output::Output,
+    output::{Output, count},
 };
 
 /// The most bytes of input that are read from stdin.
@@ -112,5 +112,6 @@ fn show(name: &str, outcome: &Outcome, output: &mut Output) -> Result<(), Failur
         }))?);
     }
     let again = if *replayed { " (by an earlier request with this key)" } else { "" };
-    Ok(output.line(format!("accepted{again}: {events} events, up to position {position}"))?)
+    let events = count(*events, "event");
+    Ok(output.line(format!("accepted{again}: {events}, up to position {position}"))?)
 }

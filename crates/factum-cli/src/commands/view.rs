@@ -3,6 +3,8 @@
 //! The view is caught up to the head before it is read, so the answer has seen everything that was
 //! recorded before the question.
 
+use std::io;
+
 use clap::Args;
 use factum::{
     Answer, App, AsOf, Freshness, ViewHandle, ViewRead,
@@ -19,7 +21,7 @@ use crate::{
     event::shortened,
     failure::{Exit, Failure},
     open,
-    output::{Format, Output, grouped},
+    output::{Format, Output, count, grouped},
     progress,
 };
 
@@ -194,8 +196,7 @@ impl Rows<'_> {
                 Err(_) => output.line(shortened(&String::from_utf8_lossy(&row.document)))?,
             }
         }
-        self.note(rows.len(), &freshness, output);
-        Ok(())
+        Ok(self.note(rows.len(), &freshness, output)?)
     }
 
     async fn table(&mut self, output: &mut Output) -> Result<(), Failure> {
@@ -208,11 +209,10 @@ impl Rows<'_> {
                 output.table(["key", "document"], cells)?;
             }
         }
-        self.note(rows.len(), &freshness, output);
-        Ok(())
+        Ok(self.note(rows.len(), &freshness, output)?)
     }
 
-    fn note(&self, rows: usize, freshness: &Freshness, output: &Output) {
+    fn note(&self, rows: usize, freshness: &Freshness, output: &mut Output) -> io::Result<()> {
         let position = grouped(freshness.position.0);
         let when = match freshness.position {
             Position::START => String::new(),
@@ -222,7 +222,8 @@ impl Rows<'_> {
             Some(cursor) => format!("; there are more: --cursor '{cursor}'"),
             None => String::new(),
         };
-        output.note(format!("{} rows, at position {position}{when}{more}", grouped(rows as u64)));
+        let rows = count(rows as u64, "row");
+        output.note(format!("{rows}, at position {position}{when}{more}"))
     }
 }
 

@@ -90,6 +90,18 @@ fn six_is_for_a_directory_of_something_else() {
 }
 
 #[test]
+fn six_is_also_for_a_directory_of_a_newer_version_which_stays_as_it_is() {
+    let dir = with_events();
+    let newer = "factum 1000\n";
+    fs::write(dir.path().join("FORMAT"), newer).expect("it is written");
+    for args in [&["append", "--type", "a"][..], &["read"], &["inspect"], &["verify"]] {
+        factum_in(dir.path(), args).exits(6).says(&["format 1000", "newer"]);
+    }
+    let kept = fs::read_to_string(dir.path().join("FORMAT"));
+    assert_eq!(kept.expect("it is there"), newer);
+}
+
+#[test]
 fn g10_seven_is_for_a_damaged_byte_and_names_its_place() {
     let dir = with_events();
     let (file, offset) = find(dir.path(), b"find-me-2");

@@ -60,7 +60,7 @@ fn one_row_is_shown_now_and_as_it_was() {
     let id = cancelled["id"].as_str().expect("an id");
     let now = view(dir.path(), &["orders", id, "--jsonl"]).ok().json();
     assert_eq!(in_cents(&now), in_cents(&cancelled["state"]));
-    view(dir.path(), &["orders", id]).ok().says(&["1 rows, at position"]);
+    view(dir.path(), &["orders", id]).ok().says(&["1 row, at position"]);
 
     let args = ["read", "--ledger", "retail", "--type", "order.cancelled", "--jsonl", "--tag"];
     let tag = format!("order:{id}");
