@@ -47,6 +47,7 @@ impl DataDir {
     /// [`EngineError::Locked`], [`EngineError::NewerFormat`], [`EngineError::NotADataDirectory`],
     /// [`EngineError::ReadOnly`], [`EngineError::Full`], [`EngineError::Io`].
     pub fn open(dir: &Path, options: Options) -> Result<Self, EngineError> {
+        options.check()?;
         let machine = &*options.machine;
         let failed = |error| EngineError::io("opening", dir, error);
         machine.create_dir(dir).map_err(failed)?;

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use factum_store::Limits;
+use factum_store::{Invalid, Limits};
 
 use crate::{
     machine::{Machine, RealMachine},
     sabotage::Switch,
 };
+
+/// No segment may be longer.
+const SEGMENT_BYTES_MOST: u64 = 2 << 30;
 
 /// How ledgers are kept.
 #[derive(Clone)]
@@ -49,6 +52,15 @@ impl Options {
     #[must_use]
     pub fn on(machine: impl Machine) -> Self {
         Self { machine: Arc::new(machine), ..Self::default() }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        // Places in the index of a segment are 32 bits wide.
+        if self.segment_bytes_max > SEGMENT_BYTES_MOST {
+            let problem = format!("is more than {SEGMENT_BYTES_MOST}");
+            return Err(Invalid::new("segment_bytes_max", problem));
+        }
+        Ok(())
     }
 
     pub(crate) fn switch(&self) -> Switch {

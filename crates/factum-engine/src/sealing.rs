@@ -2,6 +2,7 @@
 //! Losing one loses nothing.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +14,7 @@ use crate::{
     error::{Damage, EngineError},
     index::{Entry, IndexError, Indexed, Sealed, Tail, Tally, Term, terms_of},
     log::{Frame, RecoveredTail, Segment},
+    machine::File,
     options::Options,
     reader::{IndexedSegment, SegmentIndex},
     whole::{read_segment, replace_file},
@@ -30,7 +32,7 @@ pub(crate) fn seal(
     tail: &Tail,
 ) -> Result<IndexedSegment, EngineError> {
     let sealed = keep(options, log, tail)?;
-    Ok(indexed(options, log, sealed))
+    Ok(indexed(options, log, sealed, true))
 }
 
 /// Opens the index of a closed segment whose last event is at `last`; one that is missing or
@@ -42,24 +44,38 @@ pub(crate) fn open_index(
     writable: bool,
 ) -> Result<IndexedSegment, EngineError> {
     match open(options, log, last) {
-        Ok(sealed) => Ok(indexed(options, log, sealed)),
-        Err(error) if writable => {
+        Ok(sealed) => Ok(indexed(options, log, sealed, writable)),
+        Err(error) => {
             let path = log.path.display();
-            tracing::warn!(segment = %path, %error, "building an index file again");
-            Ok(indexed(options, log, keep(options, log, &index_of(log, last)?)?))
-        }
-        Err(_) => {
-            let index = SegmentIndex::Tail(Arc::new(index_of(log, last)?));
-            Ok(IndexedSegment { log: Arc::clone(log), index })
+            tracing::warn!(segment = %path, %error, "building an index again");
+            Ok(indexed(options, log, build(options, log, last, writable)?, writable))
         }
     }
 }
 
-fn indexed(options: &Options, log: &Arc<Segment>, sealed: Sealed) -> IndexedSegment {
+fn indexed(
+    options: &Options,
+    log: &Arc<Segment>,
+    sealed: Sealed,
+    writable: bool,
+) -> IndexedSegment {
     let (options, of, last) = (options.clone(), Arc::clone(log), sealed.last());
-    let rebuild = Box::new(move || keep(&options, &of, &index_of(&of, last)?));
+    let rebuild = Box::new(move || build(&options, &of, last, writable));
     let index = SegmentIndex::Sealed { sealed: ArcSwap::from_pointee(sealed), rebuild };
     IndexedSegment { log: Arc::clone(log), index }
+}
+
+fn build(
+    options: &Options,
+    log: &Segment,
+    last: Position,
+    writable: bool,
+) -> Result<Sealed, EngineError> {
+    let tail = index_of(log, last)?;
+    match writable {
+        true => keep(options, log, &tail),
+        false => Ok(Sealed::open(Arc::new(InMemory(tail.seal())), &Tally::default())?),
+    }
 }
 
 fn open(options: &Options, log: &Segment, last: Position) -> Result<Sealed, EngineError> {
@@ -128,4 +144,32 @@ pub(crate) fn push_frame(
         also(position, &terms);
     }
     Ok(())
+}
+
+/// An index that is not written down: the ledger is open for reading only.
+struct InMemory(Vec<u8>);
+
+impl File for InMemory {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let begin = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let len = buf.len().min(self.0.len() - begin);
+        buf[..len].copy_from_slice(&self.0[begin..begin + len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
 }
