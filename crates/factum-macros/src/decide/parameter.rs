@@ -87,7 +87,7 @@ impl Parameter<'_> {
     /// `let __asked_from = …`: a state, or `Pending`.
     pub(super) fn ask(&self) -> TokenStream {
         let Self { state, by, .. } = self;
-        let asked = format_ident!("__asked_{}", self.name);
+        let asked = hidden("asked", &self.name);
         let key = key(&by.key);
         let ignoring = &by.ignoring;
         quote_spanned! {by.key.span()=>
@@ -102,8 +102,8 @@ impl Parameter<'_> {
     /// `let from: &Account = …`, once it is there.
     pub(super) fn hold(&self) -> TokenStream {
         let Self { name, state, .. } = self;
-        let asked = format_ident!("__asked_{}", name);
-        let held = format_ident!("__held_{}", name);
+        let asked = hidden("asked", name);
+        let held = hidden("held", name);
         quote! {
             let #held = #asked?;
             let #name: &#state = &#held;
@@ -209,4 +209,10 @@ impl<'ast> Visit<'ast> for FieldsOf<'_> {
         }
         syn::visit::visit_expr_field(self, field);
     }
+}
+
+/// A name of ours for a parameter. An unused parameter begins with `_`, which must not show.
+fn hidden(what: &str, parameter: &syn::Ident) -> syn::Ident {
+    let name = parameter.to_string();
+    format_ident!("__{what}_{}", name.trim_start_matches('_'))
 }

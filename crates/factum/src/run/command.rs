@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// How often a command is decided before it gives up on conflicts.
-const ATTEMPTS_MAX: u32 = 16;
-/// The most that the pause before the second attempt lasts; it doubles with each attempt.
+const ATTEMPTS_MAX: u32 = 64;
+/// The most that the pause before the second attempt lasts; it doubles with each of the first eight.
 const PAUSE: Duration = Duration::from_micros(250);
 /// Items of one condition of the guard; a ledger takes as many in a query by default.
 const GUARD_ITEMS_MAX: usize = 256;

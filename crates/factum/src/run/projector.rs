@@ -65,22 +65,24 @@ impl Projector {
         store: Arc<dyn ViewStore>,
         view: Arc<View>,
     ) -> Result<Self, Fault> {
-        let checkpoint = store.open(view.spec()).await?;
+        store.open(view.spec()).await?;
         let (orders, ordered) = watch::channel(Orders::default());
-        let (told, status) = watch::channel(Status { checkpoint, ..Status::default() });
-        let work = Work {
+        let (told, status) = watch::channel(Status::default());
+        let mut work = Work {
             ledger,
             store,
             projecting: Projecting::new(Arc::clone(&view)),
             view: Arc::clone(&view),
             ordered,
             told,
-            at: checkpoint,
-            stored: checkpoint.position,
+            at: Checkpoint::default(),
+            stored: Position::START,
             keyframe: Keyframes::default(),
             rebuilds: 0,
             error: None,
         };
+        // Before anybody asks: rows of another ledger must not be shown, not even once.
+        work.start().await?;
         let name = format!("view {}", view.name());
         let thread = std::thread::Builder::new().name(name);
         let thread = thread.spawn(move || future::block_on(work.run()));

@@ -1,0 +1,90 @@
+//! Snapshots of folds: they save reading, and are never believed more than the ledger (G8).
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+};
+
+use factum::{
+    prelude::*,
+    store::{
+        Position,
+        memory::{MemoryLedger, MemoryViewStore},
+    },
+};
+
+use crate::{bank::*, wrappers::Odd};
+
+async fn counted(ledger: &Arc<MemoryLedger>, dir: &Path) -> (App, Arc<Odd>) {
+    let odd = Arc::new(Odd::over(ledger.clone()));
+    let app = App::over(odd.clone(), Arc::new(MemoryViewStore::new()));
+    (app.domain(documents()).snapshots(dir).await.unwrap(), odd)
+}
+
+/// The state, and how many events were read for it.
+async fn read(app: &App, odd: &Odd) -> (i64, u64) {
+    let before = odd.read.load(Ordering::SeqCst);
+    let state = app.get::<Account>(account(0)).await.unwrap();
+    (state.cents, odd.read.load(Ordering::SeqCst) - before)
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let inside = std::fs::read_dir(dir)
+        .unwrap()
+        .flat_map(|sub| std::fs::read_dir(sub.unwrap().path()).unwrap());
+    inside.map(|file| file.unwrap().path()).collect()
+}
+
+async fn busy_account(payments: u64) -> Arc<MemoryLedger> {
+    let (app, ledger) = in_memory().await;
+    fund(&app, 2, 1_000).await;
+    for _ in 0..payments {
+        app.run(pay(0, 1, 1)).await.unwrap();
+    }
+    ledger
+}
+
+#[tokio::test]
+async fn g8_a_snapshot_and_its_tail_are_the_full_fold() {
+    let ledger = busy_account(factum::SNAPSHOT_EVERY + 10).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (app, odd) = counted(&ledger, dir.path()).await;
+    let (cents, full) = read(&app, &odd).await;
+    assert!(full > factum::SNAPSHOT_EVERY);
+    assert_eq!(read(&app, &odd).await, (cents, 1), "the snapshot's own last event, as its proof");
+    app.run(pay(0, 1, 7)).await.unwrap();
+    assert_eq!(read(&app, &odd).await, (cents - 7, 2));
+    let past = app.get::<Account>(account(0)).as_of(Position(6)).await.unwrap();
+    assert_eq!(past.cents, 1_000, "a snapshot of later is of no use for the past");
+    assert_eq!(read(&app, &odd).await, (cents - 7, 2), "and the past replaces none of later");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_damaged_foreign_or_gone_is_as_good_as_none() {
+    let ledger = busy_account(factum::SNAPSHOT_EVERY + 10).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (app, odd) = counted(&ledger, dir.path()).await;
+    let (cents, full) = read(&app, &odd).await;
+    let file = files(dir.path()).pop().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    for at in (0..whole.len()).step_by(3) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 4;
+        std::fs::write(&file, damaged).unwrap();
+        assert_eq!(read(&app, &odd).await, (cents, full), "byte {at}");
+    }
+    std::fs::write(&file, &whole[..40]).unwrap();
+    assert_eq!(read(&app, &odd).await, (cents, full));
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    assert_eq!(read(&app, &odd).await, (cents, full));
+    // The same directory for another ledger, whose events have other ids.
+    let other = busy_account(factum::SNAPSHOT_EVERY + 20).await;
+    let (app, odd) = counted(&other, dir.path()).await;
+    let truth = in_memory_state(&other).await;
+    assert_eq!(read(&app, &odd).await.0, truth);
+}
+
+async fn in_memory_state(ledger: &Arc<MemoryLedger>) -> i64 {
+    let app = over(ledger.clone(), Arc::new(MemoryViewStore::new()), documents()).await;
+    app.get::<Account>(account(0)).await.unwrap().cents
+}
