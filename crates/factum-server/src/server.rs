@@ -1,11 +1,20 @@
 //! [`Server`]: ledgers and their applications, listening.
 
-use std::{collections::BTreeMap, future::Future, net::SocketAddr};
+use std::{collections::BTreeMap, future::Future, io, net::SocketAddr};
 
 use factum::{App, Domain, Fault, Store};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    runtime::Handle,
+    sync::watch,
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use crate::{Config, ServeError, api::Api, connection, http};
+
+/// Connections that may wait to be accepted. When more arrive the system drops them without a word.
+const BACKLOG: u32 = 1_024;
 
 /// A server that listens, and answers as soon as it is [served](Server::serve).
 pub struct Server {
@@ -43,9 +52,8 @@ impl Server {
         apps: impl IntoIterator<Item = (String, App)>,
     ) -> Result<Self, ServeError> {
         config.check()?;
-        let listen = config.listen;
-        let refused = |problem| ServeError::Listen { listen, problem };
-        let listener = TcpListener::bind(listen).await.map_err(refused)?;
+        let refused = |problem| ServeError::Listen { listen: config.listen, problem };
+        let listener = listen(config.listen).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         Ok(Self { listener, address, config, apps: apps.into_iter().collect() })
     }
@@ -63,10 +71,26 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let router = http::router(Api::new(apps.clone(), &config), &config, stopping);
         connection::serve(listener, router, &config, stop, shutdown).await;
-        for app in apps.values() {
-            app.close().await;
+        // A view may be at work on a large batch: its thread is waited for where that may block.
+        let runtime = Handle::current();
+        let closing = spawn_blocking(move || {
+            apps.into_values().for_each(|app| runtime.block_on(app.close()));
+        });
+        if timeout(config.grace, closing).await.is_err() {
+            tracing::warn!("a view has not ended its work in time");
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that was restarted takes its port again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn open(

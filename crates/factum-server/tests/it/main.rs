@@ -8,6 +8,7 @@ mod guard;
 mod listen;
 mod malformed;
 mod routes;
+mod standstill;
 mod store;
 mod stream;
 mod views;

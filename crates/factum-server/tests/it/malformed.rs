@@ -174,3 +174,87 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     drop(first);
     waiting.await.expect("is answered").ok();
 }
+
+/// A few hundred requests with bytes changed, left out and repeated. `FACTUM_SEED` repeats a run.
+#[tokio::test]
+async fn requests_with_random_damage_are_answered_or_dropped() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = std::env::var("FACTUM_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| now.expect("after 1970").as_nanos() as u64);
+    println!("FACTUM_SEED={seed}");
+    let mut random = Random(seed | 1);
+    let world = World::with(|config| {
+        config.head_timeout = Duration::from_millis(50);
+        config.body_timeout = Duration::from_millis(50);
+    })
+    .await;
+    let body = r#"{"events":[{"type":"a","tags":["x:1"],"data":{"n":[1,"\u00e9"]}}]}"#;
+    let requests = [
+        format!(
+            "POST {EVENTS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Idempotency-Key: k\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        ),
+        format!("GET {EVENTS}?type=a&tag=x%3A1&limit=5 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        "GET /v1/ledgers/bank/views/accounts/%23W1?as_of=2026-01-31T12:00:00Z HTTP/1.1\r\n\
+         Host: localhost\r\nOrigin: http://localhost\r\n\r\n"
+            .to_owned(),
+        "POST /v1/ledgers/bank/commands/open HTTP/1.1\r\nHost: localhost\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
+         f\r\n{\"account\":\"a\"}\r\n0\r\n\r\n"
+            .to_owned(),
+    ];
+    let mut sent = tokio::task::JoinSet::new();
+    for _ in 0..400 {
+        if sent.len() == AT_A_TIME {
+            judge(sent.join_next().await.expect("one was sent").expect("ends"), seed);
+        }
+        let mut bytes = requests[random.below(requests.len())].clone().into_bytes();
+        for _ in 0..=random.below(4) {
+            random.damage(&mut bytes);
+        }
+        let address = world.address;
+        sent.spawn(async move { (raw(address, &bytes).await, bytes) });
+    }
+    sent.join_all().await.into_iter().for_each(|one| judge(one, seed));
+    world.get("/health").await.ok();
+}
+
+/// Connections of the test above that are open at a time.
+const AT_A_TIME: usize = 32;
+
+fn judge((answer, bytes): (Vec<u8>, Vec<u8>), seed: u64) {
+    let shown = String::from_utf8_lossy(&bytes);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "seed {seed}: {shown}");
+    let bug = answer.windows(13).any(|part| part == b"/problems/bug");
+    assert!(!bug, "seed {seed}: {shown} gave {}", String::from_utf8_lossy(&answer));
+}
+
+/// Xorshift: enough to damage requests.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end.max(1) as u64) as usize
+    }
+
+    fn damage(&mut self, bytes: &mut Vec<u8>) {
+        let at = self.below(bytes.len());
+        match self.below(4) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, self.below(256) as u8),
+            2 => {
+                let part = bytes[at..(at + 20).min(bytes.len())].to_vec();
+                bytes.splice(at..at, part);
+            }
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = self.below(256) as u8;
+                }
+            }
+        }
+    }
+}

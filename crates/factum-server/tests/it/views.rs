@@ -1,7 +1,5 @@
 //! Views over HTTP.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -107,28 +105,6 @@ async fn a_position_that_is_not_there_yet_is_refused() {
     let world = with_accounts(&["a"]).await;
     let beyond = world.get(&format!("{ACCOUNTS}/a?after=4")).await;
     assert_eq!(beyond.problem("invalid")["field"], "after");
-}
-
-#[tokio::test]
-async fn a_view_that_is_behind_says_so_within_the_deadline() {
-    let world = World::with(|config| config.view_deadline = Duration::ZERO).await;
-    // With no time at all, a view can't have seen what is recorded while it is asked.
-    let mut behind = 0;
-    for n in 0..200 {
-        let body = json!({ "account": format!("a{n}") }).to_string();
-        let done = world.post("/v1/ledgers/bank/commands/open", &body).await.ok();
-        let last = &done["receipt"]["last"];
-        let answer = world.get(&format!("{ACCOUNTS}?after={last}")).await;
-        if answer.status == 200 {
-            continue;
-        }
-        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
-        let problem = answer.problem("view-behind");
-        assert_eq!((&problem["view"], &problem["wanted"]), (&json!("accounts"), last));
-        assert!(problem["position"].as_u64() < last.as_u64(), "{problem}");
-        behind += 1;
-    }
-    println!("{behind} of 200 reads found the view behind");
 }
 
 #[tokio::test]

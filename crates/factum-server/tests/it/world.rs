@@ -1,10 +1,9 @@
-//! A running server over a ledger in memory.
+//! A running server, by default of a data directory of its own.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use factum::{App, Domain, Store};
 use factum_server::{Config, Server};
-use factum_store::memory::{MemoryLedger, MemoryViewStore};
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -18,6 +17,8 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
+    /// Its data, which go with it.
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -28,12 +29,18 @@ impl World {
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config();
         change(&mut config);
-        let app = App::over(Arc::new(MemoryLedger::new()), Arc::new(MemoryViewStore::new()))
-            .domain(bank::domain())
-            .await
-            .expect("an application");
-        let server = Server::over(config, [("bank".to_owned(), app)]).await.expect("listens");
-        Self::serve(server)
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path().to_str().expect("a path")).expect("opens");
+        store.create("bank").expect("is made");
+        let server = Server::bind(config, &store, [bank::domain()]).await.expect("listens");
+        Self { _dir: Some(dir), ..Self::serve(server) }
+    }
+
+    /// A server of this application.
+    pub(crate) async fn over(app: App, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config();
+        change(&mut config);
+        Self::serve(Server::over(config, [("bank".to_owned(), app)]).await.expect("listens"))
     }
 
     /// A server of a data directory.
@@ -47,7 +54,7 @@ impl World {
         let serving = tokio::spawn(server.serve(async move {
             let _ = stopped.await;
         }));
-        Self { address, stop: Some(stop), serving }
+        Self { address, stop: Some(stop), serving, _dir: None }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
