@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     problem::{Kind, Problem},
-    view::freshness_json,
+    view::FreshnessJson,
 };
 use crate::api::ApiError;
 
@@ -20,7 +20,7 @@ impl From<ApiError> for Problem {
             ApiError::UnknownKey { view, key, freshness } => {
                 let detail = format!("the view {view} has nothing under {key:?}");
                 let problem = Self::new(Kind::UnknownKey, detail);
-                let seen = freshness_json(&freshness);
+                let seen = json!(FreshnessJson::of(&freshness));
                 let members = seen.as_object().into_iter().flatten();
                 members.fold(problem, |problem, (name, value)| problem.with(name, value.clone()))
             }

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use factum::{Answer, AsOf, ViewStatus};
+use factum::{Answer, AsOf, Freshness, ViewStatus};
 use factum_store::{Position, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ struct AnswerJson<'a> {
     rows: Vec<Payload<'a>>,
     next: Option<&'a str>,
     #[serde(flatten)]
-    freshness: Value,
+    freshness: FreshnessJson,
     /// For a moment of the past: the events that were replayed to reach it.
     #[serde(skip_serializing_if = "Option::is_none")]
     events_replayed: Option<u64>,
@@ -114,22 +114,28 @@ impl<'a> AnswerJson<'a> {
             keys: answer.rows.iter().map(|row| row.key.as_str()).collect(),
             rows: answer.rows.iter().map(|row| Payload::of(&row.document)).collect(),
             next: answer.next.as_deref(),
-            freshness: freshness_json(&answer.freshness),
+            freshness: FreshnessJson::of(&answer.freshness),
             events_replayed: (answer.replayed > 0).then_some(answer.replayed),
         }
     }
 }
 
-/// How fresh an answer is.
-pub(crate) fn freshness_json(freshness: &factum::Freshness) -> Value {
-    let begun = freshness.position > Position::START;
-    json!({
-        "position": freshness.position,
-        "recorded_at": begun.then(|| json::time(freshness.recorded_at)),
-        "lag_events": freshness.lag_events,
-        "lag_ms": freshness.lag_ms,
-        "stale": freshness.stale,
-    })
+/// How fresh an answer is. A view that has seen nothing has no time.
+#[derive(Serialize)]
+pub(crate) struct FreshnessJson {
+    position: Position,
+    recorded_at: Option<String>,
+    lag_events: u64,
+    lag_ms: u64,
+    stale: bool,
+}
+
+impl FreshnessJson {
+    pub(crate) fn of(freshness: &Freshness) -> Self {
+        let Freshness { position, recorded_at, lag_events, lag_ms, stale } = *freshness;
+        let recorded_at = (position > Position::START).then(|| json::time(recorded_at));
+        Self { position, recorded_at, lag_events, lag_ms, stale }
+    }
 }
 
 /// Where a view stands.
