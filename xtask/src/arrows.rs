@@ -82,9 +82,10 @@ fn reached_crates(metadata: &Metadata) -> anyhow::Result<Vec<String>> {
             if !seen.insert(id) {
                 continue;
             }
-            let outside_tests = nodes[id].deps.iter().filter(|dep| {
-                dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
-            });
+            let outside_tests = nodes[id]
+                .deps
+                .iter()
+                .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
             open.extend(outside_tests.map(|dep| &dep.pkg));
         }
         let reached: BTreeSet<&str> = seen.iter().map(|id| &**metadata[id].name).collect();
