@@ -84,3 +84,59 @@ fn conflict_json(conflict: &Conflict) -> Value {
             .collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use factum_store::{
+        AppendError, Condition, ExpectedRevision, Invalid, Position, ReadError, StreamName,
+        ViewError,
+    };
+
+    use super::*;
+
+    fn conflict() -> Box<Conflict> {
+        let stream = StreamName::new("s").expect("a name");
+        let failed = Condition::Revision { stream, expected: ExpectedRevision::None };
+        let (head, revision, offending) = (Position(9), None, Vec::new());
+        Box::new(Conflict { index: 0, failed, head, revision, offending })
+    }
+
+    fn unknown(what: &'static str) -> Fault {
+        Fault::Unknown { what, name: "x".into(), known: vec!["y".into()] }
+    }
+
+    #[test]
+    fn each_fault_has_its_problem_and_status() {
+        let (view, said) = (String::from("v"), String::from("why"));
+        let (position, wanted) = (Position(1), Position(2));
+        let timeout = Fault::Timeout { view: view.clone(), position, wanted };
+        let gave_up = Fault::Conflict { command: "c".into(), attempts: 16, last: conflict() };
+        let reused = AppendError::KeyReused { key: "k".into(), position };
+        let still = ViewError::Statement { view: view.clone(), problem: said.clone() };
+        let table: [(ApiError, u16, &str); 18] = [
+            (Invalid::new("limit", "is 0").into(), 400, "invalid"),
+            (unknown("command").into(), 404, "unknown-command"),
+            (unknown("view").into(), 404, "unknown-view"),
+            (unknown("ledger").into(), 404, "unknown-ledger"),
+            (AppendError::Conflict(conflict()).into(), 409, "conflict"),
+            (gave_up.into(), 409, "contended"),
+            (reused.into(), 422, "key-reused"),
+            (timeout.into(), 503, "view-behind"),
+            (ApiError::Busy { what: "commands" }, 503, "busy"),
+            (ApiError::Stopping, 503, "unavailable"),
+            (ReadError::Unavailable(said.clone()).into(), 503, "unavailable"),
+            (Fault::from(still).into(), 503, "unavailable"),
+            (AppendError::OutcomeUnknown(said.clone()).into(), 504, "outcome-unknown"),
+            (Fault::ReadOnly(said.clone()).into(), 503, "read-only"),
+            (AppendError::Full(said.clone()).into(), 507, "full"),
+            (AppendError::Corrupt(said.clone()).into(), 500, "damaged"),
+            (ReadError::Corrupt(said.clone()).into(), 500, "damaged"),
+            (Fault::Bug(said).into(), 500, "bug"),
+        ];
+        for (error, status, slug) in table {
+            let document = Problem::from(error).document();
+            assert_eq!(document["type"], format!("/problems/{slug}"), "{document}");
+            assert_eq!(document["status"], status, "{document}");
+        }
+    }
+}
