@@ -156,7 +156,7 @@ pub struct RowsRequest {
     pub key: Option<String>,
     /// Go on where an earlier page ended: its `next`.
     pub cursor: Option<String>,
-    /// At most this many.
+    /// At most this many; 0 is invalid.
     pub limit: usize,
 }
 

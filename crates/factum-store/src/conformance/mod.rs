@@ -3,7 +3,7 @@
 //! ```ignore
 //! #[test]
 //! fn the_ledger_keeps_its_promises() {
-//!     factum_store::conformance::ledger(|| Arc::new(MyLedger::fresh()));
+//!     factum_store::conformance::ledger(&|| Arc::new(MyLedger::fresh()));
 //! }
 //! ```
 //!
@@ -12,12 +12,16 @@
 
 mod append;
 mod events;
+mod fidelity;
 mod keys;
+mod limits;
 mod oracle;
 mod race;
 mod read;
 mod subscribe;
 mod view;
+mod view_whole;
+mod wake;
 
 use std::sync::Arc;
 
@@ -29,9 +33,12 @@ pub type FreshLedger<'a> = &'a dyn Fn() -> Arc<dyn Ledger>;
 /// Everything that [`Ledger`] promises.
 pub fn ledger(fresh: FreshLedger<'_>) {
     append::cases(fresh);
+    fidelity::cases(fresh);
+    limits::cases(fresh);
     keys::cases(fresh);
     read::cases(fresh);
     subscribe::cases(fresh);
+    wake::cases(fresh);
     race::cases(fresh);
     for seed in 0..8 {
         oracle::compare(&*fresh(), seed);
@@ -41,4 +48,5 @@ pub fn ledger(fresh: FreshLedger<'_>) {
 /// Everything that [`ViewStore`] promises of documents.
 pub fn view_store(fresh: &dyn Fn() -> Arc<dyn ViewStore>) {
     view::cases(fresh);
+    view_whole::cases(fresh);
 }

@@ -10,7 +10,7 @@ use crate::{
     ViewSpec, ViewStore,
 };
 
-type Fresh<'a> = &'a dyn Fn() -> Arc<dyn ViewStore>;
+pub(super) type Fresh<'a> = &'a dyn Fn() -> Arc<dyn ViewStore>;
 
 pub(super) fn cases(fresh: Fresh<'_>) {
     changes_and_checkpoint_are_one(&*fresh());
@@ -20,12 +20,12 @@ pub(super) fn cases(fresh: Fresh<'_>) {
     an_unknown_view_is_said_to_be_unknown(&*fresh());
 }
 
-fn spec(name: &str, fingerprint: u64) -> ViewSpec {
+pub(super) fn spec(name: &str, fingerprint: u64) -> ViewSpec {
     let name = ViewName::new(name).expect("a valid name");
     ViewSpec { name, fingerprint, shape: Shape::Documents }
 }
 
-fn at(position: u64) -> Checkpoint {
+pub(super) fn at(position: u64) -> Checkpoint {
     Checkpoint { position: Position(position), recorded_at: Timestamp::from_micros(position * 7) }
 }
 

@@ -176,12 +176,21 @@ impl State {
             event.position > read.after && event.position <= read.up_to && read.query.matches(event)
         };
         let mut events: Vec<_> = match read.direction {
-            Direction::Forward => {
-                self.events.iter().filter(within).take(read.limit + 1).cloned().collect()
-            }
-            Direction::Backward => {
-                self.events.iter().rev().filter(within).take(read.limit + 1).cloned().collect()
-            }
+            Direction::Forward => self
+                .events
+                .iter()
+                .filter(within)
+                .take(read.limit.saturating_add(1))
+                .cloned()
+                .collect(),
+            Direction::Backward => self
+                .events
+                .iter()
+                .rev()
+                .filter(within)
+                .take(read.limit.saturating_add(1))
+                .cloned()
+                .collect(),
         };
         let next = (events.len() > read.limit).then(|| {
             events.truncate(read.limit);

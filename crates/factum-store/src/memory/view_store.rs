@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    Batch, BoxFuture, Change, Checkpoint, Keyframe, Position, Row, RowsPage, RowsRequest,
+    Batch, BoxFuture, Change, Checkpoint, Invalid, Keyframe, Position, Row, RowsPage, RowsRequest,
     ScratchStore, Shape, ViewError, ViewName, ViewSpec, ViewStore,
 };
 
@@ -81,7 +81,7 @@ impl View {
         };
         let mut rows: Vec<_> = (self.now.documents.iter())
             .filter(|(key, _)| fits(key))
-            .take(request.limit + 1)
+            .take(request.limit.saturating_add(1))
             .map(|(key, document)| Row { key: key.clone(), document: document.clone() })
             .collect();
         let more = rows.len() > request.limit;
@@ -128,6 +128,9 @@ impl ViewStore for MemoryViewStore {
         view: &ViewName,
         request: RowsRequest,
     ) -> BoxFuture<'_, Result<RowsPage, ViewError>> {
+        if request.limit == 0 {
+            return ready(Err(Invalid::new("limit", "is 0; it must be at least 1").into()));
+        }
         ready(self.with(view, |view| Ok(view.rows(&request))))
     }
 

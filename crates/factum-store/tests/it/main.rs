@@ -1,4 +1,8 @@
-//! The oracle itself passes the suites.
+//! The oracle itself passes the suites; and the shared words are checked.
+
+mod limits;
+mod names;
+mod query;
 
 use std::sync::Arc;
 
