@@ -3,7 +3,14 @@
 //! Protects G7: [`ViewFile::apply`] is the only place that writes rows, and it writes the checkpoint
 //! in the same transaction.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use factum_store::{
     Batch, Change, Checkpoint, Position, Shape, Statement, Timestamp, Value, ViewError, ViewName,
@@ -31,17 +38,42 @@ pub(crate) struct ViewFile {
     readers: Mutex<Vec<Guarded>>,
 }
 
+/// Steps of SQLite's machine that a question in SQL may take: some seconds.
+const QUESTION_STEPS_MAX: u32 = 100_000_000;
+/// After so many steps it is looked whether there were too many.
+const STEPS_A_LOOK: i32 = 10_000;
+
 /// A connection and the guard on it.
 pub(crate) struct Guarded {
     pub(crate) connection: Connection,
     pub(crate) guard: Guard,
+    /// Looks that are left to a question; none are counted while it is zero.
+    looks_left: Arc<AtomicU32>,
 }
 
 impl Guarded {
     pub(crate) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let guard = Guard::on(&mut connection)?;
-        Ok(Self { connection, guard })
+        let looks_left = Arc::new(AtomicU32::new(0));
+        let looks = Arc::clone(&looks_left);
+        let too_many = move || match looks.load(Ordering::Relaxed) {
+            0 => false,
+            left => looks.fetch_sub(1, Ordering::Relaxed) == 1 && left == 1,
+        };
+        connection.progress_handler(STEPS_A_LOOK, Some(too_many))?;
+        Ok(Self { connection, guard, looks_left })
+    }
+
+    /// Answers a question in SQL: reading only, and a bounded number of steps.
+    pub(crate) fn within_bounds<T>(
+        &self,
+        act: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> Result<T, String> {
+        self.looks_left.store(QUESTION_STEPS_MAX / STEPS_A_LOOK as u32, Ordering::Relaxed);
+        let answered = self.guard.within(Rights::Question, act);
+        self.looks_left.store(0, Ordering::Relaxed);
+        answered
     }
 }
 

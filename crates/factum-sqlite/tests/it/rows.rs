@@ -220,6 +220,10 @@ fn a_question_in_sql_reads_and_does_nothing_else() {
     apply(&views, 0, 2, vec![insert("ann", 1), insert("bob", 2)]).unwrap();
     let sum = views.query(name, "select sum(position) as total from history", 10).unwrap();
     assert_eq!(sum, [&br#"{"total":3}"#[..]]);
+    let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) \
+                   select count(*) from n";
+    let stopped = views.query(name, endless, 10);
+    assert!(matches!(stopped, Err(ViewError::Statement { .. })), "{stopped:?}");
     let writes = views.query(name, "delete from history", 10);
     assert!(matches!(writes, Err(ViewError::Statement { .. })), "{writes:?}");
 }
