@@ -240,6 +240,42 @@ fn at_a_million_events_a_query_costs_a_few_reads() {
         assert_eq!(block_on(ledger.position_at(middle.recorded_at)), Ok(Position(500_000)));
     });
     assert!(calls <= 3, "{calls} reads for a time");
+    drop((_data_dir, ledger));
+    let options = Options { background: false, ..Options::on(machine.clone()) };
+    let calls = cost(&|| drop(open(&options)));
+    // Of each segment its header and its index's, of the last one all in one read; the rest is the
+    // directory itself.
+    assert!(calls <= 2 * segments + 6, "{calls} reads to open {segments} segments");
+}
+
+/// Kilobytes of this process that are in memory.
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn g12_memory_is_the_same_at_a_quarter_million_events_and_at_a_million() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { segment_bytes_max: 8 << 20, ..Options::default() };
+    let data = factum_engine::DataDir::open(dir.path(), options).unwrap();
+    let ledger = data.create_ledger("l").unwrap();
+    let mut at_a_quarter = 0;
+    for first in (1..=MILLION).step_by(BATCH as usize) {
+        let events = (first..first + BATCH).map(|n| {
+            let event = NewEvent::new("a".parse().unwrap(), "{}");
+            event.tagged([tag("hot:1"), tag(&format!("order:{}", n / 10))])
+        });
+        ledger.append_blocking(Append::new(events)).unwrap();
+        let order = QueryItem::tags([tag(&format!("order:{}", first / 20))]);
+        block_on(ledger.read(Read::new(order.into()))).unwrap();
+        if first < MILLION / 4 {
+            at_a_quarter = resident_kb().max(at_a_quarter);
+        }
+    }
+    let more = resident_kb().saturating_sub(at_a_quarter);
+    assert!(more < 24 << 10, "{more} kB more at a million than at most in the first quarter");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(crate) fn shipping_queue() -> impl IntoView {
     rows(
         "shipping_queue",
         "create table shipping_queue (order_id text primary key, user_id text, position integer,
-           status text, address text)",
+           status text, address json)",
     )
     .key("order_id")
     .order(["position"])

@@ -169,7 +169,7 @@ async fn a_modified_order_that_is_cancelled_goes_off_at_its_new_price() {
 async fn the_queue_holds_what_waits_oldest_first() {
     let shop = Shop::with(story()).await;
     let row = |order: &str, position: u64, status: &str, street: &str| {
-        let address = serde_json::to_value(address(street)).expect("JSON").to_string();
+        let address = serde_json::to_value(address(street)).expect("JSON");
         json!({"order_id": order, "user_id": "ann", "position": position, "status": status,
             "address": address})
     };
@@ -177,13 +177,7 @@ async fn the_queue_holds_what_waits_oldest_first() {
         row("#1", 5, "pending (item modified)", "1 Home Street"),
         row("#6", 10, "pending", "6 New Street"),
     ];
-    let mut rows = shop.rows("shipping_queue").await;
-    for row in &mut rows {
-        // The order of an object's keys means nothing.
-        let text = row["address"].as_str().unwrap_or_default();
-        row["address"] = serde_json::from_str::<Value>(text).expect("JSON").to_string().into();
-    }
-    assert_eq!(rows, expected);
+    assert_eq!(shop.rows("shipping_queue").await, expected);
 }
 
 /// The tables and the documents are projected apart, and must tell the same story.
