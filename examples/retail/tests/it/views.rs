@@ -54,6 +54,8 @@ impl Shop {
         let read = self.app.view(view).expect("the view").list().limit(10_000);
         let answer = read.as_of(AsOf::Position(Position(position))).await.expect("rows");
         assert_eq!(answer.freshness.position, Position(position));
+        let interval = factum::KEYFRAME_EVERY;
+        assert!(answer.replayed <= interval, "{view}: {} events replayed", answer.replayed);
         answer.rows.iter().map(|row| serde_json::from_slice(&row.document).expect("JSON")).collect()
     }
 }
