@@ -7,9 +7,8 @@ use factum_store::{BoxFuture, Checkpoint, Ledger, Position, ViewStore};
 
 use crate::{
     Fault,
-    open::Opening,
     read::GetState,
-    run::{Projector, Run, RunNamed, Snapshots},
+    run::{Projector, Run, RunNamed, Running, Snapshots},
     view::ViewHandle,
 };
 
@@ -47,9 +46,10 @@ pub struct ViewStatus {
 impl App {
     /// Opens the ledger at a path or URL, by default the ledger `default`:
     /// `App::open("bank.factum").ledger("main").domain(domain).await`.
+    #[cfg(all(feature = "embedded", feature = "sqlite"))]
     #[must_use]
-    pub fn open(url: impl Into<String>) -> Opening {
-        Opening::new(url.into())
+    pub fn open(url: impl Into<String>) -> crate::Opening {
+        crate::Opening::new(url.into())
     }
 
     /// An application over any ports.
@@ -157,13 +157,11 @@ impl App {
     }
 
     /// Stops the views' threads, their checkpoints written. Reads of views then answer with what
-    /// was applied by then.
+    /// was applied by then. A view store that does not answer is waited for 5 seconds.
     pub async fn close(&self) {
         let threads: Vec<_> = self.inner.projectors.values().filter_map(Projector::stop).collect();
-        let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().for_each(|thread| drop(thread.join()));
-        });
-        let _ = joined.await;
+        let ended = tokio::task::spawn_blocking(move || threads.into_iter().for_each(Running::end));
+        let _ = ended.await;
     }
 }
 
@@ -211,6 +209,7 @@ impl AppBuilder {
         self
     }
 
+    #[cfg(all(feature = "embedded", feature = "sqlite"))]
     pub(crate) fn keeping(mut self, value: Arc<dyn std::any::Any + Send + Sync>) -> Self {
         self.keep = Some(value);
         self

@@ -15,6 +15,7 @@
 mod app;
 mod fault;
 mod key;
+#[cfg(all(feature = "embedded", feature = "sqlite"))]
 mod open;
 mod outcome;
 pub mod prelude;
@@ -30,6 +31,7 @@ pub use factum_domain::*;
 pub use factum_store as store;
 pub use fault::{Fault, RunError};
 pub use key::append_key;
+#[cfg(all(feature = "embedded", feature = "sqlite"))]
 pub use open::{Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport};
 pub use outcome::{Done, Outcome, Token};
 pub use read::{AsOf, GetState, State};

@@ -2,6 +2,7 @@
 
 mod as_of;
 mod command;
+mod follow;
 mod load;
 mod projection;
 mod projector;
@@ -13,5 +14,5 @@ pub use load::SNAPSHOT_EVERY;
 
 pub(crate) use as_of::scratch_at;
 pub(crate) use load::load;
-pub(crate) use projector::Projector;
+pub(crate) use projector::{Projector, Running};
 pub(crate) use snapshot::Snapshots;

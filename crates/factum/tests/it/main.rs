@@ -3,9 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod bank;
+mod closing;
 mod commands;
+mod conflicts;
+mod isolation;
+mod keys;
 mod moments;
+mod own_writes;
+mod past;
+mod ports;
 mod projectors;
 mod races;
+mod rebuild;
+mod run;
 mod snapshots;
+mod world;
 mod wrappers;

@@ -37,7 +37,7 @@ async fn busy(app: &App, payments: u64, chance: &mut Chance) {
 }
 
 /// What each view must show of some events, worked out by other means.
-fn expected(events: &[RecordedEvent]) -> BTreeMap<&'static str, Vec<Value>> {
+pub(crate) fn expected(events: &[RecordedEvent]) -> BTreeMap<&'static str, Vec<Value>> {
     let mut accounts = BTreeMap::<String, (bool, i64)>::new();
     let mut turnover = BTreeMap::<String, [i64; 4]>::new();
     for event in events {
@@ -68,7 +68,7 @@ fn expected(events: &[RecordedEvent]) -> BTreeMap<&'static str, Vec<Value>> {
     BTreeMap::from([("accounts", documents.collect()), ("turnover", rows.collect())])
 }
 
-fn values(rows: &[Bytes]) -> Vec<Value> {
+pub(crate) fn values(rows: &[Bytes]) -> Vec<Value> {
     rows.iter().map(|row| serde_json::from_slice(row).unwrap()).collect()
 }
 

@@ -1,67 +1,23 @@
-//! Applications to test, what is in them, and chances that can be repeated.
-
-use std::sync::Arc;
+//! What the tests share beside the bank: chances that can be repeated, random histories, and
+//! whether views are what the events say.
 
 use factum::{
-    App, Domain, Fault, ViewRead,
-    store::{
-        Append, Ledger, NewEvent, Position, Query, Read, RecordedEvent,
-        memory::{MemoryLedger, MemoryViewStore},
-    },
+    App, Fault, ViewRead,
+    store::{Append, Ledger, NewEvent, Position},
 };
 use serde_json::Value;
 
-use crate::bank::{Deposited, Opened, Withdrawn, account, domain};
+use crate::{
+    bank::*,
+    moments::{Chance, expected, values},
+};
 
-/// Random numbers that follow from a seed.
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    /// A new seed each run, printed; `FACTUM_SEED` in the environment repeats one.
-    pub(crate) fn new() -> Self {
-        let given = std::env::var("FACTUM_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(|| uuid::Uuid::now_v7().as_u128() as u64);
-        println!("to repeat: FACTUM_SEED={seed}");
-        Self(seed)
-    }
-
-    /// From 0 to `below` - 1.
-    pub(crate) fn below(&mut self, below: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-}
-
-/// An application in memory.
-pub(crate) async fn in_memory() -> App {
-    over(Arc::new(MemoryLedger::new())).await
-}
-
-/// An application over this ledger, its views in memory.
-pub(crate) async fn over(ledger: Arc<dyn Ledger>) -> App {
-    App::over(ledger, Arc::new(MemoryViewStore::new())).domain(domain()).await.unwrap()
-}
-
-/// The embedded application in a directory.
-pub(crate) async fn embedded(dir: &tempfile::TempDir, domain: Domain) -> App {
-    App::open(dir.path().to_str().unwrap()).domain(domain).await.unwrap()
-}
-
-/// All that is in a ledger; positions without gaps are checked on the way (G3).
-pub(crate) async fn events(ledger: &dyn Ledger) -> Vec<RecordedEvent> {
-    let (mut events, mut next) = (Vec::new(), Some(Read::new(Query::everything())));
-    while let Some(read) = next {
-        let page = ledger.read(read).await.unwrap();
-        events.extend(page.events);
-        next = page.next;
-    }
-    for (event, position) in events.iter().zip(1..) {
-        assert_eq!(event.position, Position(position), "positions have no gaps");
-    }
-    events
+/// Chances of a new seed each run, printed; `FACTUM_SEED` in the environment repeats one.
+pub(crate) fn chance() -> Chance {
+    let given = std::env::var("FACTUM_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| uuid::Uuid::now_v7().as_u128() as u64 | 1);
+    println!("to repeat: FACTUM_SEED={seed}");
+    Chance(seed)
 }
 
 /// The head of an application's ledger.
@@ -69,17 +25,27 @@ pub(crate) async fn head(app: &App) -> Position {
     app.ledger().head().await.unwrap().position
 }
 
-/// What `read` answers, as keys and JSON.
-pub(crate) async fn rows(read: ViewRead) -> Result<Vec<(String, Value)>, Fault> {
+/// What a question is answered, as keys and JSON.
+pub(crate) async fn answered(read: ViewRead) -> Result<Vec<(String, Value)>, Fault> {
     let answer = read.limit(10_000).await?;
     assert_eq!(answer.next, None, "all of it fits a page");
     let parse = |document: &[u8]| serde_json::from_slice(document).unwrap();
     Ok(answer.rows.into_iter().map(|row| (row.key, parse(&row.document))).collect())
 }
 
-/// Random deposits and withdrawals between random accounts, in batches of up to ten events.
+/// An event that puts money on an account.
+pub(crate) fn deposit(number: u64, cents: i64) -> NewEvent {
+    factum::new_event(&Deposited { account: account(number), cents }).unwrap()
+}
+
+/// Random events of twenty accounts, in batches of up to ten.
 pub(crate) async fn random_history(ledger: &dyn Ledger, chance: &mut Chance, events: usize) {
     let mut recorded = 0;
+    if ledger.head().await.unwrap().position == Position::START {
+        let first: Vec<_> = (0..20).map(|number| deposit(number, 100)).collect();
+        recorded += first.len();
+        ledger.append(Append::new(first)).await.unwrap();
+    }
     while recorded < events {
         let batch: Vec<_> = (0..=chance.below(9)).map(|_| random_event(chance)).collect();
         recorded += batch.len();
@@ -88,12 +54,29 @@ pub(crate) async fn random_history(ledger: &dyn Ledger, chance: &mut Chance, eve
 }
 
 fn random_event(chance: &mut Chance) -> NewEvent {
-    let account = account(1 + chance.below(20).into());
+    let account = account(chance.below(20));
     let cents = 1 + chance.below(1_000) as i64;
     let event = match chance.below(10) {
-        0 => factum::new_event(&Opened { account, owner: format!("owner {cents}") }),
+        0 => factum::new_event(&Opened { account }),
         1..=5 => factum::new_event(&Deposited { account, cents }),
         _ => factum::new_event(&Withdrawn { account, cents }),
     };
     event.unwrap()
+}
+
+/// Whether every view is the fold of the events up to where it says it stands; what is wrong, if
+/// anything.
+pub(crate) async fn views_are_the_fold(app: &App) -> Result<(), String> {
+    let events = everything(&**app.ledger()).await;
+    for view in ["accounts", "turnover"] {
+        let Ok(handle) = app.view(view) else { continue };
+        let answer = handle.list().limit(10_000).await.unwrap();
+        let at = answer.freshness.position;
+        let expected = &expected(&events[..at.0 as usize])[view];
+        let found = values(&answer.rows.into_iter().map(|row| row.document).collect::<Vec<_>>());
+        if found != *expected {
+            return Err(format!("{view} at {at} is {found:?}, and should be {expected:?}"));
+        }
+    }
+    Ok(())
 }
