@@ -12,7 +12,7 @@ use factum::{
 };
 use serde_json::{Value, json};
 
-use crate::{bank::*, wrappers::Odd};
+use crate::{bank::*, ports::TwistedLedger, wrappers::Odd};
 
 #[tokio::test]
 async fn a_command_is_accepted_or_refused_with_its_reason() {
@@ -123,30 +123,29 @@ async fn without_records_only_keyed_commands_are_recorded() {
 }
 
 /// A ledger over which somebody deposits just before the first `times` appends.
-fn disturbed(ledger: &Arc<MemoryLedger>, times: u64) -> Odd {
+fn disturbed(ledger: &Arc<MemoryLedger>, times: u64) -> Arc<TwistedLedger<Odd>> {
     let rival = Arc::clone(ledger);
-    let mut odd = Odd::over(ledger.clone());
-    odd.before = Some(Box::new(move |number, _| {
+    let before = Some(Box::new(move |number, _: &_| {
         if number <= times {
             let deposit = Deposited { account: account(0), cents: 1 };
             let event = factum::new_event(&deposit).unwrap();
             futures_lite::future::block_on(rival.append(Append::new([event]))).unwrap();
         }
         None
-    }));
-    odd
+    }) as _);
+    Odd { before, ..Odd::default() }.over(ledger.clone())
 }
 
 #[tokio::test(start_paused = true)]
 async fn g4_what_was_read_has_changed_so_it_is_read_and_decided_again() {
     let (app, ledger) = in_memory().await;
     fund(&app, 2, 100).await;
-    let odd = Arc::new(disturbed(&ledger, 3));
+    let odd = disturbed(&ledger, 3);
     let app = over(odd.clone(), Arc::new(MemoryViewStore::new()), documents()).await;
     // Only with the rival's three cents is there enough.
     app.run(pay(0, 1, 103)).await.unwrap();
     assert_eq!(app.get::<Account>(account(0)).await.unwrap().cents, 0);
-    let odd = Arc::new(disturbed(&ledger, u64::MAX));
+    let odd = disturbed(&ledger, u64::MAX);
     let app = over(odd, Arc::new(MemoryViewStore::new()), documents()).await;
     let gave_up = app.run(pay(1, 0, 1)).await;
     assert!(gave_up.is_ok(), "deposits to the payee are ignored: {gave_up:?}");
@@ -161,9 +160,9 @@ async fn g4_what_was_read_has_changed_so_it_is_read_and_decided_again() {
 async fn an_unknown_outcome_is_looked_up_under_its_key_and_never_guessed_without_one() {
     let (app, ledger) = in_memory().await;
     fund(&app, 2, 100).await;
-    let mut odd = Odd::over(ledger.clone());
-    odd.after = Some(Box::new(|_, _| Some(AppendError::OutcomeUnknown("lost".into()))));
-    let app = over(Arc::new(odd), Arc::new(MemoryViewStore::new()), documents()).await;
+    let after = Some(Box::new(|_, _: &_| Some(AppendError::OutcomeUnknown("lost".into()))) as _);
+    let odd = Odd { after, ..Odd::default() }.over(ledger.clone());
+    let app = over(odd, Arc::new(MemoryViewStore::new()), documents()).await;
     let keyed = app.run(pay(0, 1, 10)).key("k").await.unwrap();
     assert!(keyed.replayed(), "it was recorded, and found");
     let unkeyed = app.run(pay(0, 1, 10)).await;

@@ -1,4 +1,7 @@
 //! The framework over its ports, and over the embedded ledger with views on SQLite.
+//!
+//! A test named after a guarantee (`g5_…`) fails when it is broken; one named `…_catches_…` breaks
+//! it on purpose, in a port, and fails unless the check notices.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bank::*,
+    ports::TwistedStore,
     wrappers::{Habit, Unreliable},
 };
 
@@ -199,16 +200,12 @@ async fn a_view_of_another_ledger_is_built_anew() {
 
 /// A view store that breaks G7 is caught by the comparison.
 #[tokio::test]
-async fn g7_rows_that_are_committed_without_their_checkpoint_are_caught() {
+async fn g7_the_fold_catches_rows_committed_without_their_checkpoint() {
     let (_, ledger) = in_memory().await;
     let on = Arc::new(Mutex::new(true));
     let inner: Arc<dyn ViewStore> = Arc::new(MemoryViewStore::new());
-    let store = Unreliable {
-        inner: inner.clone(),
-        habit: Habit::LosesCheckpoints,
-        on: on.clone(),
-        view: "accounts",
-    };
+    let twist = Unreliable { habit: Habit::LosesCheckpoints, on: on.clone(), view: "accounts" };
+    let store = TwistedStore { inner: inner.clone(), twist };
     let app = over(ledger.clone(), Arc::new(store), documents()).await;
     fund(&app, 3, 100).await;
     // The second batch does not begin where the store says it stands: it is refused, and rows are

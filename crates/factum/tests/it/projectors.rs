@@ -14,6 +14,7 @@ use factum_sqlite::SqliteViews;
 
 use crate::{
     bank::*,
+    ports::TwistedStore,
     wrappers::{Habit, Unreliable},
 };
 
@@ -38,9 +39,9 @@ async fn unreliable(
     on: &Arc<Mutex<bool>>,
 ) -> (App, Arc<MemoryLedger>, tempfile::TempDir) {
     let (dir, ledger) = (tempfile::tempdir().unwrap(), Arc::new(MemoryLedger::new()));
-    let inner = Arc::new(SqliteViews::open(dir.path()).unwrap());
-    let store = Unreliable { inner, habit, on: Arc::clone(on), view: "accounts" };
-    (over(ledger.clone(), Arc::new(store), bank()).await, ledger, dir)
+    let twist = Unreliable { habit, on: Arc::clone(on), view: "accounts" };
+    let store = TwistedStore::new(SqliteViews::open(dir.path()).unwrap(), twist);
+    (over(ledger.clone(), store, bank()).await, ledger, dir)
 }
 
 #[tokio::test]
@@ -58,7 +59,7 @@ async fn g9_a_view_that_cant_apply_it_in_time_says_where_it_stands() {
 }
 
 #[tokio::test]
-async fn g9_an_answer_that_lacks_the_write_is_caught() {
+async fn g9_reading_back_catches_an_answer_that_lacks_the_write() {
     let on = Arc::new(Mutex::new(true));
     let (app, _, _dir) = unreliable(Habit::Pretends, &on).await;
     fund(&app, 2, 100).await;

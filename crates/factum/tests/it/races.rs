@@ -111,15 +111,27 @@ async fn g3_g4_g5_the_same_on_the_embedded_ledger() {
 }
 
 #[test]
-fn g5_a_ledger_that_forgets_keys_is_caught() {
+fn g4_race_catches_a_ledger_that_ignores_conditions() {
+    let problem = what_is_wrong_over(Odd { ignores_conditions: true, ..Odd::default() });
+    assert!(problem.contains(" is at -"), "{problem}");
+}
+
+#[test]
+fn g5_race_catches_a_ledger_that_forgets_keys() {
+    let problem = what_is_wrong_over(Odd { forgets_keys: true, ..Odd::default() });
+    assert!(problem.contains("key "), "{problem}");
+}
+
+/// What the race finds over a ledger with a deliberate bug.
+fn what_is_wrong_over(odd: Odd) -> String {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let caught = std::panic::catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let mut odd = Odd::over(Arc::new(MemoryLedger::new()));
-            odd.forgets_keys = true;
-            let app = over(Arc::new(odd), Arc::new(MemoryViewStore::new()), documents()).await;
+            let odd = odd.over(Arc::new(MemoryLedger::new()));
+            let app = over(odd, Arc::new(MemoryViewStore::new()), documents()).await;
             race(&app).await;
         });
     }));
-    assert!(caught.is_err(), "the deliberate bug was not caught");
+    let panic = caught.expect_err("the deliberate bug was not caught");
+    panic.downcast_ref::<String>().cloned().unwrap_or_default()
 }

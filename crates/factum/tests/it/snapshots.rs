@@ -13,19 +13,21 @@ use factum::{
     },
 };
 
-use crate::{bank::*, wrappers::Odd};
+use crate::{bank::*, ports::TwistedLedger, world::*, wrappers::Odd};
 
-async fn counted(ledger: &Arc<MemoryLedger>, dir: &Path) -> (App, Arc<Odd>) {
-    let odd = Arc::new(Odd::over(ledger.clone()));
+type Counted = Arc<TwistedLedger<Odd>>;
+
+async fn counted(ledger: &Arc<MemoryLedger>, dir: &Path) -> (App, Counted) {
+    let odd = Odd::default().over(ledger.clone());
     let app = App::over(odd.clone(), Arc::new(MemoryViewStore::new()));
     (app.domain(documents()).snapshots(dir).await.unwrap(), odd)
 }
 
 /// The state, and how many events were read for it.
-async fn read(app: &App, odd: &Odd) -> (i64, u64) {
-    let before = odd.read.load(Ordering::SeqCst);
+async fn read(app: &App, odd: &Counted) -> (i64, u64) {
+    let before = odd.twist.read.load(Ordering::SeqCst);
     let state = app.get::<Account>(account(0)).await.unwrap();
-    (state.cents, odd.read.load(Ordering::SeqCst) - before)
+    (state.cents, odd.twist.read.load(Ordering::SeqCst) - before)
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -87,4 +89,69 @@ async fn a_snapshot_that_is_damaged_foreign_or_gone_is_as_good_as_none() {
 async fn in_memory_state(ledger: &Arc<MemoryLedger>) -> i64 {
     let app = over(ledger.clone(), Arc::new(MemoryViewStore::new()), documents()).await;
     app.get::<Account>(account(0)).await.unwrap().cents
+}
+
+mod counting {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    /// Another fold of the same name.
+    #[derive(Default, Serialize, Deserialize)]
+    pub(super) struct Account {
+        pub(super) withdrawals: u64,
+    }
+
+    #[fold(by = AccountId, snapshot)]
+    impl Account {
+        fn withdrawn(&mut self, _: &Withdrawn) {
+            self.withdrawals += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn g8_a_snapshot_of_other_code_is_not_used() {
+    let payments = factum::SNAPSHOT_EVERY + 10;
+    let ledger = busy_account(payments).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (app, odd) = counted(&ledger, dir.path()).await;
+    let whole = read(&app, &odd).await;
+    let count = async || app.get::<counting::Account>(account(0)).await.unwrap().withdrawals;
+    assert_eq!(count().await, payments);
+    // Not even under the other's file name: the fingerprint is inside too.
+    let [a, b] = <[PathBuf; 2]>::try_from(files(dir.path())).unwrap();
+    let (in_a, in_b) = (std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
+    std::fs::write(a, in_b).unwrap();
+    std::fs::write(b, in_a).unwrap();
+    assert_eq!((read(&app, &odd).await, count().await), (whole, payments));
+}
+
+#[tokio::test]
+async fn g8_every_moment_is_the_same_with_and_without_snapshots() {
+    let (dir, ledger) = (tempfile::tempdir().unwrap(), Arc::new(MemoryLedger::new()));
+    let (kept, odd) = counted(&ledger, dir.path()).await;
+    let plain = over(odd.clone(), Arc::new(MemoryViewStore::new()), documents()).await;
+    let mut chance = chance();
+    for _ in 0..30 {
+        random_history(&*odd, &mut chance, 250).await;
+        let head = head(&plain).await.0;
+        for p in [head, chance.below(head), chance.below(head)].map(Position) {
+            let id = account(chance.below(3));
+            let a = kept.get::<Account>(id.clone()).as_of(p).await.unwrap();
+            let b = plain.get::<Account>(id).as_of(p).await.unwrap();
+            assert_eq!((a.open, a.cents, a.position()), (b.open, b.cents, b.position()));
+        }
+    }
+    assert!(!files(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_directory_that_cant_be_written_costs_time_only() {
+    let ledger = busy_account(factum::SNAPSHOT_EVERY + 10).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("no directory");
+    std::fs::write(&file, "").unwrap();
+    let (app, odd) = counted(&ledger, &file).await;
+    assert_eq!(read(&app, &odd).await, read(&app, &odd).await);
 }

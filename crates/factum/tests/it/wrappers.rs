@@ -1,40 +1,50 @@
 //! Ports that misbehave: what the framework must cope with, and deliberate bugs that the checks
 //! must catch.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use factum::store::{
-    Append, AppendError, Batch, BoxFuture, BoxStream, Checkpoint, EventId, Head, IdempotencyKey,
-    Keyframe, Ledger, Page, Position, Read, ReadError, Receipt, RecordedEvent, RowsPage,
-    RowsRequest, ScratchStore, Signal, Subscribe, Timestamp, ViewError, ViewName, ViewSpec,
-    ViewStore,
+    Append, AppendError, Batch, BoxFuture, Checkpoint, EventId, IdempotencyKey, Ledger, Page, Read,
+    ReadError, Receipt, Timestamp, ViewError, ViewName, ViewStore,
 };
+
+use crate::ports::{LedgerTwist, StoreTwist, TwistedLedger};
 
 /// What an append is answered instead of being appended, or after it was.
 type Before = Box<dyn Fn(u64, &Append) -> Option<AppendError> + Send + Sync>;
 
 /// A ledger that counts what is read of it, forgets keys, or answers appends with something else.
+/// Identities are random, as a real ledger's are.
+#[derive(Default)]
 pub(crate) struct Odd {
-    pub(crate) inner: Arc<dyn Ledger>,
     pub(crate) appends: AtomicU64,
     pub(crate) read: AtomicU64,
+    /// Breaks G5.
     pub(crate) forgets_keys: bool,
+    /// Breaks G4.
+    pub(crate) ignores_conditions: bool,
     pub(crate) before: Option<Before>,
     pub(crate) after: Option<Before>,
 }
 
 impl Odd {
-    pub(crate) fn over(inner: Arc<dyn Ledger>) -> Self {
-        let (appends, read) = Default::default();
-        Self { inner, appends, read, forgets_keys: false, before: None, after: None }
+    pub(crate) fn over(self, inner: Arc<dyn Ledger>) -> Arc<TwistedLedger<Self>> {
+        Arc::new(TwistedLedger { inner, twist: self })
     }
 }
 
-impl Ledger for Odd {
-    fn append(&self, mut append: Append) -> BoxFuture<'_, Result<Receipt, AppendError>> {
+impl LedgerTwist for Odd {
+    fn append<'a>(
+        &'a self,
+        inner: &'a dyn Ledger,
+        mut append: Append,
+    ) -> BoxFuture<'a, Result<Receipt, AppendError>> {
         Box::pin(async move {
             let number = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
             if let Some(error) = self.before.as_ref().and_then(|before| before(number, &append)) {
@@ -43,41 +53,41 @@ impl Ledger for Odd {
             if self.forgets_keys {
                 append.key = None;
             }
+            if self.ignores_conditions {
+                // Long enough for the others to have read the same.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                append.conditions.clear();
+            }
+            for event in &mut append.events {
+                event.id.get_or_insert_with(|| EventId(uuid::Uuid::now_v7()));
+            }
             let error = self.after.as_ref().and_then(|after| after(number, &append));
-            let receipt = self.inner.append(append).await?;
+            let receipt = inner.append(append).await?;
             error.map_or(Ok(receipt), Err)
         })
     }
 
-    fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read<'a>(
+        &'a self,
+        inner: &'a dyn Ledger,
+        read: Read,
+    ) -> BoxFuture<'a, Result<Page, ReadError>> {
         Box::pin(async move {
-            let page = self.inner.read(read).await?;
+            let page = inner.read(read).await?;
             self.read.fetch_add(page.events.len() as u64, Ordering::SeqCst);
             Ok(page)
         })
     }
 
-    fn subscribe(&self, subscribe: Subscribe) -> BoxStream<Result<Signal, ReadError>> {
-        self.inner.subscribe(subscribe)
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<Head, ReadError>> {
-        self.inner.head()
-    }
-
-    fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<RecordedEvent>, ReadError>> {
-        self.inner.event(id)
-    }
-
-    fn receipt(&self, key: IdempotencyKey) -> BoxFuture<'_, Result<Option<Receipt>, AppendError>> {
+    fn receipt<'a>(
+        &'a self,
+        inner: &'a dyn Ledger,
+        key: IdempotencyKey,
+    ) -> BoxFuture<'a, Result<Option<Receipt>, AppendError>> {
         match self.forgets_keys {
             true => Box::pin(std::future::ready(Ok(None))),
-            false => self.inner.receipt(key),
+            false => inner.receipt(key),
         }
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>> {
-        self.inner.position_at(time)
     }
 }
 
@@ -95,27 +105,21 @@ pub(crate) enum Habit {
 
 /// A view store with a bad habit.
 pub(crate) struct Unreliable {
-    pub(crate) inner: Arc<dyn ViewStore>,
     pub(crate) habit: Habit,
     pub(crate) on: Arc<Mutex<bool>>,
     /// Only this view is treated so.
     pub(crate) view: &'static str,
 }
 
-impl Unreliable {
-    fn on(&self, view: &ViewName) -> bool {
-        view.as_str() == self.view && *self.on.lock().unwrap()
-    }
-}
-
-impl ViewStore for Unreliable {
-    fn open(&self, spec: &ViewSpec) -> BoxFuture<'_, Result<Checkpoint, ViewError>> {
-        self.inner.open(spec)
-    }
-
-    fn apply(&self, view: &ViewName, batch: Batch) -> BoxFuture<'_, Result<(), ViewError>> {
-        if !self.on(view) {
-            return self.inner.apply(view, batch);
+impl StoreTwist for Unreliable {
+    fn apply<'a>(
+        &'a self,
+        inner: &'a dyn ViewStore,
+        view: &ViewName,
+        batch: Batch,
+    ) -> BoxFuture<'a, Result<(), ViewError>> {
+        if view.as_str() != self.view || !*self.on.lock().unwrap() {
+            return inner.apply(view, batch);
         }
         match self.habit {
             Habit::Fails => {
@@ -125,45 +129,9 @@ impl ViewStore for Unreliable {
             Habit::LosesCheckpoints => {
                 // Rows in one transaction, and the checkpoint of before in the next.
                 let back = Checkpoint { position: batch.from, recorded_at: Timestamp::default() };
-                self.inner.apply(view, Batch { to: back, ..batch })
+                inner.apply(view, Batch { to: back, ..batch })
             }
-            Habit::Pretends => self.inner.apply(view, Batch { changes: Vec::new(), ..batch }),
+            Habit::Pretends => inner.apply(view, Batch { changes: Vec::new(), ..batch }),
         }
-    }
-
-    fn checkpoint(&self, view: &ViewName) -> BoxFuture<'_, Result<Checkpoint, ViewError>> {
-        self.inner.checkpoint(view)
-    }
-
-    fn rows(
-        &self,
-        view: &ViewName,
-        request: RowsRequest,
-    ) -> BoxFuture<'_, Result<RowsPage, ViewError>> {
-        self.inner.rows(view, request)
-    }
-
-    fn count(&self, view: &ViewName) -> BoxFuture<'_, Result<u64, ViewError>> {
-        self.inner.count(view)
-    }
-
-    fn reset(&self, view: &ViewName) -> BoxFuture<'_, Result<(), ViewError>> {
-        self.inner.reset(view)
-    }
-
-    fn keep_keyframe(&self, view: &ViewName) -> BoxFuture<'_, Result<Keyframe, ViewError>> {
-        self.inner.keep_keyframe(view)
-    }
-
-    fn keyframes(&self, view: &ViewName) -> BoxFuture<'_, Result<Vec<Keyframe>, ViewError>> {
-        self.inner.keyframes(view)
-    }
-
-    fn scratch(
-        &self,
-        view: &ViewName,
-        at: Position,
-    ) -> BoxFuture<'_, Result<(ScratchStore, Checkpoint), ViewError>> {
-        self.inner.scratch(view, at)
     }
 }
