@@ -33,6 +33,10 @@ impl Stuck {
         Self { view, going: watch::Sender::new(false) }
     }
 
+    pub(crate) fn hold(&self) {
+        self.going.send_replace(false);
+    }
+
     pub(crate) fn let_go(&self) {
         self.going.send_replace(true);
     }

@@ -8,7 +8,7 @@ use std::sync::{
 use factum::{
     App, Fault, RunError,
     store::{
-        Append, AppendError, BoxFuture, Ledger, Position, Receipt,
+        Append, AppendError, BoxFuture, Ledger, NewEvent, Position, Receipt,
         memory::{MemoryLedger, MemoryViewStore},
     },
 };
@@ -69,6 +69,17 @@ async fn g5_keys_outlive_the_process_and_every_derived_file() {
     let again = app.run(pay(0, 1, 70)).key("pay").await.unwrap_err();
     assert_eq!(again, RunError::Refused(No::NotOpen(account(1))));
     assert_eq!(head(&app).await, before);
+}
+
+#[tokio::test]
+async fn g5_a_retry_is_answered_from_its_record_whatever_became_of_the_state() {
+    let app = bank_of_two().await;
+    app.run(pay(0, 1, 70)).key("a").await.unwrap();
+    let garbled = NewEvent { data: "{}".into(), ..deposit(0, 1) };
+    app.ledger().append(Append::new([garbled])).await.unwrap();
+    let anew = app.run(pay(0, 1, 70)).key("b").await.unwrap_err();
+    assert!(matches!(anew, RunError::Fault(Fault::Unreadable(_))), "{anew:?}");
+    assert!(app.run(pay(0, 1, 70)).key("a").await.unwrap().replayed());
 }
 
 /// The next append is not heard of again: it is written, or it is not.

@@ -2,19 +2,23 @@
 //! with what it answered before.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use factum::{
     App, Fault,
     store::{
-        BoxFuture, Position, RowsPage, RowsRequest, ViewError, ViewName, ViewStore,
+        Batch, BoxFuture, Position, RowsPage, RowsRequest, ViewError, ViewName, ViewStore,
         memory::{MemoryLedger, MemoryViewStore},
     },
 };
 use factum_sqlite::SqliteViews;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::{bank::*, isolation::Stuck, ports::*, world::*};
 
@@ -96,6 +100,87 @@ async fn g9_holds_while_the_view_is_built_anew() {
         reads += 1;
     }
     builds.await.unwrap();
+}
+
+/// Lets one reader in only after the rows were thrown away, and nothing is applied until then.
+struct Between {
+    stuck: Stuck,
+    armed: AtomicBool,
+    reading: Semaphore,
+    emptied: Semaphore,
+}
+
+impl StoreTwist for Between {
+    fn apply<'a>(
+        &'a self,
+        inner: &'a dyn ViewStore,
+        view: &ViewName,
+        batch: Batch,
+    ) -> BoxFuture<'a, Result<(), ViewError>> {
+        self.stuck.apply(inner, view, batch)
+    }
+
+    fn rows<'a>(
+        &'a self,
+        inner: &'a dyn ViewStore,
+        view: &ViewName,
+        request: RowsRequest,
+    ) -> BoxFuture<'a, Result<RowsPage, ViewError>> {
+        let view = view.clone();
+        Box::pin(async move {
+            if self.armed.swap(false, Ordering::SeqCst) {
+                self.reading.add_permits(1);
+                self.emptied.acquire().await.unwrap().forget();
+            }
+            inner.rows(&view, request).await
+        })
+    }
+
+    fn reset<'a>(
+        &'a self,
+        inner: &'a dyn ViewStore,
+        view: &ViewName,
+    ) -> BoxFuture<'a, Result<(), ViewError>> {
+        let view = view.clone();
+        Box::pin(async move {
+            inner.reset(&view).await?;
+            self.emptied.add_permits(1);
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn g9_rows_that_go_while_they_are_read_are_read_again() {
+    let stuck = Stuck::on("accounts");
+    stuck.let_go();
+    let (reading, emptied) = (Semaphore::new(0), Semaphore::new(0));
+    let twist = Between { stuck, armed: AtomicBool::new(false), reading, emptied };
+    let views = TwistedStore::new(MemoryViewStore::new(), twist);
+    let app = app_over(views.clone()).await;
+    fund(&app, 30, 5).await;
+    app.catch_up(|_, _| {}).await.unwrap();
+
+    let twist = &views.twist;
+    twist.stuck.hold();
+    twist.armed.store(true, Ordering::SeqCst);
+    let read = answered(app.view("accounts").unwrap().list().after(head(&app).await));
+    let rebuild = async {
+        // The reader has seen where the view stands, and not yet the rows.
+        twist.reading.acquire().await.unwrap().forget();
+        app.rebuild("accounts", |_, _| {}).await
+    };
+    let let_go = async {
+        while app.views().await.unwrap()[0].checkpoint.position != Position::START {
+            tokio::task::yield_now().await;
+        }
+        // Long enough for a reader that does not look again to have answered.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        twist.stuck.let_go();
+    };
+    let (rows, rebuilt, ()) = tokio::join!(read, rebuild, let_go);
+    rebuilt.unwrap();
+    assert_eq!(rows.unwrap().len(), 30);
 }
 
 #[tokio::test]

@@ -243,12 +243,17 @@ async fn a_rebuild_that_cant_begin_says_why_and_is_done_later() {
     let app = over.domain(documents()).await.unwrap();
     app.run(Open { account: account(0), cents: 100 }).await.unwrap();
     app.catch_up(|_, _| {}).await.unwrap();
+    let name = ViewName::new("accounts").unwrap();
+    let at = views.checkpoint(&name).await.unwrap();
+    let put = Change::Put { key: "a77".into(), document: Bytes::from_static(b"{}") };
+    let nonsense = Batch { from: at.position, to: at, changes: vec![put] };
+    views.apply(&name, nonsense).await.unwrap();
     let fault = app.rebuild("accounts", |_, _| {}).await.unwrap_err();
     assert!(
         matches!(&fault, Fault::View { problem, .. } if problem.contains("removed")),
         "{fault}"
     );
-    // It goes on trying.
+    // It goes on trying, and the rows that were to go are gone.
     let read = app.view("accounts").unwrap().list().after(head(&app).await);
     assert_eq!(answered(read).await.unwrap().len(), 1);
     views_are_the_fold(&app).await.unwrap();

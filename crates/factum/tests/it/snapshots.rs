@@ -8,7 +8,7 @@ use std::{
 use factum::{
     prelude::*,
     store::{
-        Position,
+        Append, Position,
         memory::{MemoryLedger, MemoryViewStore},
     },
 };
@@ -99,25 +99,26 @@ mod counting {
     /// Another fold of the same name.
     #[derive(Default, Serialize, Deserialize)]
     pub(super) struct Account {
-        pub(super) withdrawals: u64,
+        pub(super) open: bool,
+        pub(super) cents: i64,
     }
 
     #[fold(by = AccountId, snapshot)]
     impl Account {
         fn withdrawn(&mut self, _: &Withdrawn) {
-            self.withdrawals += 1;
+            self.cents += 1;
         }
     }
 }
 
 #[tokio::test]
 async fn g8_a_snapshot_of_other_code_is_not_used() {
-    let payments = factum::SNAPSHOT_EVERY + 10;
-    let ledger = busy_account(payments).await;
+    let ledger = busy_account(factum::SNAPSHOT_EVERY + 10).await;
     let dir = tempfile::tempdir().unwrap();
     let (app, odd) = counted(&ledger, dir.path()).await;
     let whole = read(&app, &odd).await;
-    let count = async || app.get::<counting::Account>(account(0)).await.unwrap().withdrawals;
+    let count = async || app.get::<counting::Account>(account(0)).await.unwrap().cents as u64;
+    let payments = factum::SNAPSHOT_EVERY + 10;
     assert_eq!(count().await, payments);
     // Not even under the other's file name: the fingerprint is inside too.
     let [a, b] = <[PathBuf; 2]>::try_from(files(dir.path())).unwrap();
@@ -125,6 +126,40 @@ async fn g8_a_snapshot_of_other_code_is_not_used() {
     std::fs::write(a, in_b).unwrap();
     std::fs::write(b, in_a).unwrap();
     assert_eq!((read(&app, &odd).await, count().await), (whole, payments));
+}
+
+#[tokio::test]
+async fn g8_a_snapshot_of_another_ledger_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let deposits = factum::SNAPSHOT_EVERY + 10;
+    for cents in [2, 3, 5] {
+        let (app, odd) = counted(&Arc::new(MemoryLedger::new()), dir.path()).await;
+        let batch = (0..deposits).map(|_| deposit(0, cents));
+        app.ledger().append(Append::new(batch)).await.unwrap();
+        let whole = cents * deposits as i64;
+        assert_eq!(read(&app, &odd).await.0, whole);
+        assert_eq!(read(&app, &odd).await, (whole, 1), "its own is kept instead");
+    }
+    // In this one that account has nothing.
+    let (app, odd) = counted(&Arc::new(MemoryLedger::new()), dir.path()).await;
+    let batch = (0..deposits).map(|_| deposit(1, 1));
+    app.ledger().append(Append::new(batch)).await.unwrap();
+    assert_eq!(read(&app, &odd).await.0, 0);
+}
+
+#[tokio::test]
+async fn the_past_does_not_replace_a_newer_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, odd) = counted(&Arc::new(MemoryLedger::new()), dir.path()).await;
+    let deposits = factum::SNAPSHOT_EVERY + 10;
+    let batch = (0..deposits).map(|_| deposit(0, 1));
+    app.ledger().append(Append::new(batch)).await.unwrap();
+    read(&app, &odd).await;
+    // Long enough ago to be worth a snapshot of its own.
+    let past = Position(factum::SNAPSHOT_EVERY);
+    let then = app.get::<Account>(account(0)).as_of(past).await.unwrap();
+    assert_eq!(then.cents as u64, factum::SNAPSHOT_EVERY);
+    assert_eq!(read(&app, &odd).await, (deposits as i64, 1));
 }
 
 #[tokio::test]
