@@ -1,7 +1,7 @@
 //! Closing and dropping an application: nobody hangs, and the directory is free at once.
 
 use std::sync::{
-    Condvar, Mutex,
+    Arc, Condvar, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -85,13 +85,14 @@ async fn the_last_handle_may_be_dropped_anywhere() {
 async fn a_view_that_hangs_does_not_hold_up_who_closes_or_drops() {
     for close in [true, false] {
         let views = TwistedStore::new(MemoryViewStore::new(), Stuck::on("accounts"));
-        let app = app_over(views).await;
+        let app = app_over(views.clone()).await;
         let done = app.run(opening(0)).await.unwrap();
         app.view("existence").unwrap().list().after(&done).await.unwrap();
         if close {
             app.close().await;
         }
         drop(app);
+        assert_eq!(Arc::strong_count(&views), 1, "its thread has let go of the store");
     }
 }
 
