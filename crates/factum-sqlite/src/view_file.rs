@@ -17,7 +17,9 @@ use factum_store::{
     ViewSpec,
 };
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, OpenFlags, ToSql, params, types::ToSqlOutput};
+use rusqlite::{
+    Connection, OpenFlags, ToSql, Transaction, TransactionBehavior, params, types::ToSqlOutput,
+};
 
 use crate::{
     authorizer::{Guard, META, Rights},
@@ -149,7 +151,7 @@ impl ViewFile {
         if tables > 0 {
             return Ok(stored_fingerprint(connection)? == Some(self.spec.fingerprint));
         }
-        let transaction = connection.unchecked_transaction()?;
+        let transaction = writing(connection)?;
         transaction.execute_batch(&format!(
             "create table {META} (fingerprint integer not null, position integer not null,
                  recorded_at integer not null)"
@@ -224,7 +226,7 @@ impl ViewFile {
         let writer = self.writer.lock();
         let failed = |error: rusqlite::Error| unavailable(self.name(), &error);
         // A transaction that is dropped is rolled back.
-        let transaction = writer.connection.unchecked_transaction().map_err(failed)?;
+        let transaction = writing(&writer.connection).map_err(failed)?;
         let actual = checkpoint(&transaction).map_err(failed)?.position;
         if actual != batch.from {
             let view = self.name().to_string();
@@ -300,7 +302,7 @@ impl ViewFile {
     pub(crate) fn reset(&self) -> Result<(), ViewError> {
         let writer = self.writer.lock();
         let emptied = || -> rusqlite::Result<()> {
-            let transaction = writer.connection.unchecked_transaction()?;
+            let transaction = writing(&writer.connection)?;
             for table in tables(&transaction)? {
                 transaction.execute_batch(&format!("delete from \"{table}\""))?;
             }
@@ -310,6 +312,12 @@ impl ViewFile {
         };
         emptied().map_err(|error| unavailable(self.name(), &error))
     }
+}
+
+/// Begins a transaction that writes. It takes the lock at once: one that reads first and writes
+/// later is refused, not made to wait, while a reader that is just opening holds it for a moment.
+fn writing(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
 /// Why a file could not be opened as a view.

@@ -87,11 +87,12 @@ fn rows_and_checkpoint_are_of_one_moment(store: &dyn ViewStore) {
             }
         };
         let readers = [scope.spawn(read), scope.spawn(read)];
-        for n in 1..=100 {
-            let changes = ["a", "b", "c"].map(|key| set(key, n)).to_vec();
-            apply(store, n - 1, n, changes).expect("the next batch");
-        }
+        let written = (1..=100).try_for_each(|n| {
+            apply(store, n - 1, n, ["a", "b", "c"].map(|key| set(key, n)).to_vec())
+        });
+        // Before anything is asserted: the readers must end, whatever became of the writer.
         writing.store(false, Ordering::Release);
+        assert_eq!(written, Ok(()), "every batch is applied beside readers");
         readers.into_iter().for_each(|reader| reader.join().expect("no thread fails"));
     });
 }
