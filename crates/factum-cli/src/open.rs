@@ -112,6 +112,7 @@ pub(crate) fn failure(fault: Fault) -> Failure {
         Fault::Unknown { .. } => Failure::not_found(what, "one of those"),
         Fault::Exists { .. } => Failure::invalid(what, "another name"),
         Fault::KeyReused { .. } => Failure::new(Exit::Refused, what, "another --key"),
+        Fault::StreamEnded(_) => Failure::new(Exit::Refused, what, "another stream"),
         Fault::Conflict { last, .. } => conflict(&last),
         Fault::Locked { dir, holder } => locked(&dir, &holder),
         Fault::NewerFormat { .. } => Failure::new(Exit::Format, what, "a newer factum"),

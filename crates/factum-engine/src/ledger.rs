@@ -4,7 +4,8 @@ use std::{path::Path, sync::Arc, thread::JoinHandle};
 
 use factum_store::{
     Append, AppendError, BoxFuture, BoxStream, EventId, Head, IdempotencyKey, Ledger, Page,
-    Position, Read, ReadError, Receipt, RecordedEvent, Signal, Subscribe, Timestamp,
+    Position, Read, ReadError, Receipt, RecordedEvent, Signal, StreamInfo, StreamName, Subscribe,
+    Timestamp,
 };
 use parking_lot::Mutex;
 
@@ -124,7 +125,7 @@ impl EngineLedger {
     /// As [`Ledger::read`].
     pub fn explain(&self, read: &Read) -> Result<(Page, Explain), EngineError> {
         self.check(read)?;
-        reader::explain(&self.inner.shared.snapshot()?, read)
+        reader::explain(&self.inner.shared.snapshot()?, &*self.inner.options.machine, read)
     }
 
     /// Reads everything and checks every byte. `progress` is told the bytes read and all bytes.
@@ -171,11 +172,15 @@ impl EngineLedger {
 
     fn read_now(&self, read: &Read) -> Result<Page, EngineError> {
         self.check(read)?;
-        reader::read(&self.inner.shared.snapshot()?, read, None)
+        reader::read(&self.inner.shared.snapshot()?, &*self.inner.options.machine, read, None)
     }
 
     fn event_now(&self, id: EventId) -> Result<Option<RecordedEvent>, EngineError> {
         lookup::event(&self.inner.shared.snapshot()?, id)
+    }
+
+    fn stream_now(&self, stream: &StreamName) -> Result<StreamInfo, EngineError> {
+        reader::retention::info(&self.inner.shared.snapshot()?, stream)
     }
 
     fn receipt_now(&self, key: &IdempotencyKey) -> Result<Option<Receipt>, AppendError> {
@@ -211,11 +216,17 @@ impl Ledger for EngineLedger {
     }
 
     fn subscribe(&self, subscribe: Subscribe) -> BoxStream<Result<Signal, ReadError>> {
-        Box::pin(Subscription::new(Arc::clone(&self.inner.shared), subscribe))
+        let Inner { shared, options, .. } = &*self.inner;
+        let (shared, machine) = (Arc::clone(shared), Arc::clone(&options.machine));
+        Box::pin(Subscription::new(shared, machine, subscribe))
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Head, ReadError>> {
         ready(Ok(self.inner.shared.head()))
+    }
+
+    fn stream(&self, stream: StreamName) -> BoxFuture<'_, Result<StreamInfo, ReadError>> {
+        ready(self.stream_now(&stream).map_err(ReadError::from))
     }
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<RecordedEvent>, ReadError>> {

@@ -29,6 +29,10 @@ pub enum Sabotage {
     CursorStands,
     /// A page keeps whatever it is asked for (breaks G12).
     PageUnbounded,
+    /// The last event that retention hides is shown (breaks retention).
+    HiddenShown,
+    /// A stream that was ended takes more events (breaks retention).
+    TombstoneIgnored,
 }
 
 /// Which deliberate bug is on, if any.

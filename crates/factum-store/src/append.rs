@@ -7,7 +7,9 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use crate::{EventId, EventType, NewEvent, Position, Query, Revision, StreamName, Timestamp};
+use crate::{
+    EventId, EventType, NewEvent, Position, Query, Revision, StreamName, StreamState, Timestamp,
+};
 
 /// A batch of events, and what must hold for it to be appended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,25 +69,12 @@ pub enum Condition {
 pub enum ExpectedRevision {
     /// Anything.
     Any,
-    /// It has no event.
+    /// It has no event, or was deleted and has none since then.
     None,
-    /// It has at least one event.
+    /// It has at least one event, and is not deleted.
     Exists,
     /// Its last event has this revision.
     Exactly(Revision),
-}
-
-impl ExpectedRevision {
-    /// Whether it holds for a stream whose last event has this revision.
-    #[must_use]
-    pub fn holds(self, actual: Option<Revision>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::None => actual.is_none(),
-            Self::Exists => actual.is_some(),
-            Self::Exactly(wanted) => actual == Some(wanted),
-        }
-    }
 }
 
 /// Same key and same request: the first receipt again. Same key, other request: an error. Kept as
@@ -140,6 +129,8 @@ pub struct Conflict {
     pub head: Position,
     /// The stream's actual revision; for conditions on a stream.
     pub revision: Option<Revision>,
+    /// The stream's actual state; for conditions on a stream.
+    pub state: Option<StreamState>,
     /// The first 16 events that match; for conditions on a query.
     pub offending: Vec<Offence>,
 }

@@ -3,7 +3,7 @@
 //! A port's implementation keeps its own errors and maps them here once. Nothing of any storage's
 //! insides is in this vocabulary.
 
-use crate::{Conflict, Invalid, Position};
+use crate::{Conflict, Invalid, Position, Revision, StreamName};
 
 /// Why an append was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,14 @@ pub enum AppendError {
         key: String,
         /// Where the other request was recorded.
         position: Position,
+    },
+    /// The stream was ended for ever. Nothing was written, and nothing ever will be.
+    #[error("stream {stream} was ended by a tombstone at revision {revision}; use another stream")]
+    StreamTombstoned {
+        /// Which stream.
+        stream: StreamName,
+        /// The tombstone's revision.
+        revision: Revision,
     },
     /// The ledger can't append now. Nothing was written: try later.
     #[error("the ledger can't append: {0}")]

@@ -11,6 +11,13 @@
 //!
 //! Every implementation passes the suites in `conformance`. A reader never sees position p before
 //! it could see every position below p (G3), and never sees a batch in part (G1).
+//!
+//! **Retention.** What an item of a query that names a stream finds is what is visible of that
+//! stream (see [`Retention`](crate::Retention)), by what is said of the stream and by the clock at
+//! the moment of looking, also for reads of the past: hidden is hidden. What other items find, and
+//! what a `NoMatch` condition looks at, is what is there: hidden events too, until a compaction has
+//! dropped them. Positions and revisions are never given anew: where an event was dropped they have
+//! a gap, which pages and subscriptions pass over like any event that does not match.
 
 use std::{future::Future, pin::Pin};
 
@@ -18,7 +25,7 @@ use futures_core::Stream;
 
 use crate::{
     Append, AppendError, EventId, IdempotencyKey, Position, Query, ReadError, Receipt,
-    RecordedEvent, Timestamp,
+    RecordedEvent, StreamInfo, StreamName, Timestamp,
 };
 
 /// A future that a port returns.
@@ -40,7 +47,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// The last event's place and time.
     fn head(&self) -> BoxFuture<'_, Result<Head, ReadError>>;
 
-    /// The event of this identity; the first, should a foreign writer have used an id twice.
+    /// A stream's end, what is kept of it, and so whether it never existed, is deleted, or is ended
+    /// for ever.
+    fn stream(&self, stream: StreamName) -> BoxFuture<'_, Result<StreamInfo, ReadError>>;
+
+    /// The event of this identity; the first, should a foreign writer have used an id twice. `None`
+    /// too when compaction has dropped it.
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<RecordedEvent>, ReadError>>;
 
     /// The receipt of the request that was recorded under this key, if there is one. The hash of

@@ -18,6 +18,7 @@ pub mod memory;
 mod name;
 mod position;
 mod query;
+mod retention;
 mod view_store;
 
 #[cfg(feature = "conformance")]
@@ -33,6 +34,7 @@ pub use limits::{Invalid, Limits};
 pub use name::{Category, EventId, EventType, StreamName, Tag};
 pub use position::{Position, Revision, Timestamp};
 pub use query::{Query, QueryItem};
+pub use retention::{Retention, StreamInfo, StreamMetadata, StreamState, Window};
 pub use view_store::{
     Batch, Change, Checkpoint, Keyframe, Row, RowsPage, RowsRequest, ScratchStore, Shape,
     Statement, Value, ViewName, ViewSpec, ViewStore,

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use crate::{Append, Condition, NewEvent, Query};
+use crate::{Append, Condition, NewEvent, Query, retention::check_batch};
 
 /// Input that can't be accepted: which field, and what is wrong with it (with the limit).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +102,7 @@ impl Limits {
             }
         }
         at_most("events", "bytes of data and metadata", bytes, self.batch_bytes_max)?;
+        check_batch(&append.events)?;
         for (i, condition) in append.conditions.iter().enumerate() {
             if let Condition::NoMatch { query, .. } = condition {
                 self.check_query(query).map_err(|e| e.within(&format!("conditions[{i}].query")))?;

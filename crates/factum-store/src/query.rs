@@ -27,7 +27,7 @@ pub struct QueryItem {
     /// All of these.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub tags: Vec<Tag>,
-    /// In this stream.
+    /// In this stream, and visible there.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub stream: Option<StreamName>,
     /// In a stream of this category.
@@ -95,7 +95,9 @@ impl QueryItem {
         Self { stream: Some(stream), ..Self::default() }
     }
 
-    fn matches_parts(
+    /// As [`Query::matches_parts`], of this item alone.
+    #[must_use]
+    pub fn matches_parts(
         &self,
         event_type: &EventType,
         tags: &[Tag],

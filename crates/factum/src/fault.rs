@@ -63,6 +63,9 @@ pub enum Fault {
         /// The last conflict.
         last: Box<Conflict>,
     },
+    /// The stream was ended for ever. Nothing was changed.
+    #[error("{0}")]
+    StreamEnded(String),
     /// The ledger or the view store can't be used now.
     #[error("{0}")]
     Unavailable(String),
@@ -158,6 +161,7 @@ impl From<AppendError> for Fault {
                 Self::Conflict { command: "append".into(), attempts: 1, last }
             }
             AppendError::KeyReused { key, position } => Self::KeyReused { key, position },
+            AppendError::StreamTombstoned { .. } => Self::StreamEnded(error.to_string()),
             AppendError::Unavailable(_) => Self::Unavailable(error.to_string()),
             AppendError::Full(what) => Self::Full(what),
             AppendError::OutcomeUnknown(what) => Self::OutcomeUnknown(what),

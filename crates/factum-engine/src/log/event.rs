@@ -39,6 +39,8 @@ pub(crate) struct EventParts {
     pub(crate) event_type: EventType,
     pub(crate) tags: Vec<Tag>,
     pub(crate) stream: Option<StreamName>,
+    /// Its place in the stream.
+    pub(crate) revision: Option<Revision>,
 }
 
 /// Appends an event to a frame under construction.
@@ -129,7 +131,8 @@ fn parts(bytes: &Bytes, layout: &Layout, at: &mut usize) -> Result<EventParts, N
     if *at != tags_end {
         return Err("the tags of an event in the frame do not fill their place");
     }
-    Ok(EventParts { id: decode_id(bytes)?, event_type, tags, stream })
+    let revision = (layout.revision != NO_REVISION).then_some(Revision(layout.revision));
+    Ok(EventParts { id: decode_id(bytes)?, event_type, tags, stream, revision })
 }
 
 pub(crate) fn decode_parts(bytes: &Bytes) -> Result<EventParts, Nonsense> {
@@ -149,19 +152,19 @@ pub(crate) fn decode(
 ) -> Result<RecordedEvent, Nonsense> {
     let layout = Layout::of(bytes).ok_or(CUT)?;
     let mut at = FIXED_BYTES;
-    let EventParts { id, event_type, tags, stream } = parts(bytes, &layout, &mut at)?;
+    let EventParts { id, event_type, tags, stream, revision } = parts(bytes, &layout, &mut at)?;
     let data = slice(bytes, &mut at, layout.data)?;
     let metadata = slice(bytes, &mut at, layout.metadata)?;
     let (envelope, content_type) = envelope::decode(slice(bytes, &mut at, layout.envelope)?)?;
-    let revision = Revision(layout.revision);
-    if stream.is_some() == (layout.revision == NO_REVISION) {
+    if stream.is_some() != revision.is_some() {
         return Err("an event in the frame has a stream without a revision, or the reverse");
     }
+    let place = stream.zip(revision).map(|(name, revision)| StreamPlace { name, revision });
     Ok(RecordedEvent {
         position,
         recorded_at,
         id,
-        stream: stream.map(|name| StreamPlace { name, revision }),
+        stream: place,
         event_type,
         tags,
         data,

@@ -12,6 +12,7 @@ mod header;
 mod recovery;
 mod segment;
 
+pub(crate) use event::EventParts;
 pub(crate) use frame::{Encoded, Frame, Patch, Stamp, mark};
 pub(crate) use header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 pub(crate) use recovery::{Recovered, Tail as RecoveredTail, recover};

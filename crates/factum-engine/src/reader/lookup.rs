@@ -1,11 +1,10 @@
-//! Look-ups of one thing: an event by id, a receipt by key, a stream's last revision, the last
-//! position at a time, and the events in the way of a condition.
+//! Look-ups of one thing: an event by id, a receipt by key, the last position at a time, and the events in the way of a condition.
 
 use std::ops::ControlFlow;
 
 use factum_store::{
-    Direction, EventId, IdempotencyKey, Offence, Position, Query, QueryItem, Receipt,
-    RecordedEvent, RequestHash, Revision, StreamName, Timestamp,
+    Direction, EventId, IdempotencyKey, Offence, Position, Query, Receipt, RecordedEvent,
+    RequestHash, Timestamp,
 };
 
 use super::{
@@ -46,24 +45,6 @@ pub(crate) fn receipt(
     })
 }
 
-/// The revision of a stream's last event.
-pub(crate) fn revision(
-    snapshot: &Snapshot,
-    stream: &StreamName,
-) -> Result<Option<Revision>, EngineError> {
-    let item = QueryItem { system: true, ..QueryItem::stream(stream.clone()) };
-    let mut last = None;
-    search(&item.into(), Position::START, Direction::Backward).run(
-        snapshot,
-        None,
-        &mut |frame, slot| {
-            last = frame.event(slot)?.stream.map(|place| place.revision);
-            Ok(ControlFlow::Break(()))
-        },
-    )?;
-    Ok(last)
-}
-
 /// The first `limit` events that a query matches after a position: what is in the way of a
 /// condition. The snapshot's head may be one that is not durable yet.
 pub(crate) fn first_matches(
@@ -97,11 +78,11 @@ pub(crate) fn position_at(snapshot: &Snapshot, time: Timestamp) -> Result<Positi
 /// A search without a bound on the work, for what can't be answered in part.
 fn search(query: &Query, after: Position, direction: Direction) -> Search<'_> {
     let (up_to, limit, looks_max) = (Position::END, usize::MAX, u64::MAX);
-    Search { query, after, up_to, direction, limit, looks_max }
+    Search { query, visible: None, after, up_to, direction, limit, looks_max }
 }
 
 /// The first event, in a direction, that carries a term and that `check` says is the one.
-fn first_carrying<T>(
+pub(super) fn first_carrying<T>(
     snapshot: &Snapshot,
     term: Term,
     direction: Direction,

@@ -4,6 +4,7 @@
 mod explain;
 pub(crate) mod lookup;
 mod page;
+pub(crate) mod retention;
 mod search;
 mod segment;
 mod snapshot;

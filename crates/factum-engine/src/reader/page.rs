@@ -6,10 +6,11 @@ use factum_store::{Direction, Head, Invalid, Page, Position, Read, RecordedEvent
 
 use super::{
     explain::Explain,
+    retention::Visible,
     search::{Ended, Search},
     snapshot::Snapshot,
 };
-use crate::{error::EngineError, log::Frame, sabotage::Sabotage};
+use crate::{error::EngineError, log::Frame, machine::Machine, sabotage::Sabotage};
 
 /// The most events of a page, however many are asked for.
 pub(crate) const PAGE_EVENTS_MAX: usize = 10_000;
@@ -31,13 +32,16 @@ pub(crate) fn check_limit(limit: usize) -> Result<(), Invalid> {
 /// Reads a page.
 pub(crate) fn read(
     snapshot: &Snapshot,
+    machine: &dyn Machine,
     read: &Read,
     explain: Option<&mut Explain>,
 ) -> Result<Page, EngineError> {
     let unbounded = snapshot.switch.is(Sabotage::PageUnbounded);
     let mut collected = Collected::new(if unbounded { u64::MAX } else { PAGE_BYTES_MAX });
+    let visible = Visible::of(snapshot, machine, &read.query)?;
     let search = Search {
         query: &read.query,
+        visible: visible.as_ref(),
         after: read.after,
         up_to: read.up_to,
         direction: read.direction,
@@ -53,9 +57,13 @@ pub(crate) fn read(
 }
 
 /// How a read is answered, and what that costs.
-pub(crate) fn explain(snapshot: &Snapshot, request: &Read) -> Result<(Page, Explain), EngineError> {
+pub(crate) fn explain(
+    snapshot: &Snapshot,
+    machine: &dyn Machine,
+    request: &Read,
+) -> Result<(Page, Explain), EngineError> {
     let mut explain = Explain::default();
-    let page = read(snapshot, request, Some(&mut explain))?;
+    let page = read(snapshot, machine, request, Some(&mut explain))?;
     let all = snapshot.segments.len() as u64;
     explain.skipped = all.saturating_sub(explain.segments.len() as u64);
     Ok((page, explain))

@@ -11,6 +11,7 @@ use factum_store::{Direction, Position, Query};
 
 use super::{
     explain::{Explain, SegmentPlan},
+    retention::Visible,
     segment::{FrameFinder, IndexedSegment},
     snapshot::Snapshot,
 };
@@ -25,6 +26,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Search<'a> {
     pub(crate) query: &'a Query,
+    /// What of the streams that it names may be shown, where that is not all.
+    pub(crate) visible: Option<&'a Visible>,
     /// Only events after this position.
     pub(crate) after: Position,
     /// Only events up to this position.
@@ -196,6 +199,11 @@ impl Run<'_> {
         plan.looked += 1;
         let event = frame.peek(slot)?;
         if !self.search.query.matches_parts(&event.event_type, &event.tags, event.stream.as_ref()) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if let Some(visible) = self.search.visible
+            && !visible.shows(self.search.query, &event, frame.recorded_at())
+        {
             return Ok(ControlFlow::Continue(()));
         }
         if self.taken == self.search.limit || take(frame, slot)?.is_break() {

@@ -21,9 +21,10 @@ use futures_core::Stream;
 
 use super::{
     page::Collected,
+    retention::Visible,
     search::{Ended, Search},
 };
-use crate::{error::EngineError, sabotage::Sabotage, shared::Shared};
+use crate::{error::EngineError, machine::Machine, sabotage::Sabotage, shared::Shared};
 
 /// At most this many events are kept ready.
 const READY_EVENTS_MAX: usize = 256;
@@ -37,6 +38,7 @@ const LOOKS_MAX: u64 = 4_096;
 /// A subscription to a ledger.
 pub(crate) struct Subscription {
     shared: Arc<Shared>,
+    machine: Arc<dyn Machine>,
     query: Query,
     /// Events up to here were looked at; those that match are in `ready` or were yielded.
     looked: Position,
@@ -50,10 +52,15 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(shared: Arc<Shared>, subscribe: Subscribe) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        machine: Arc<dyn Machine>,
+        subscribe: Subscribe,
+    ) -> Self {
         let Subscribe { query, after } = subscribe;
         Self {
             shared,
+            machine,
             query,
             looked: after,
             told: after,
@@ -86,8 +93,10 @@ impl Subscription {
 
     /// Looks on, from where the last look ended.
     fn look(&mut self, snapshot: &super::Snapshot) -> Result<(), EngineError> {
+        let visible = Visible::of(snapshot, &*self.machine, &self.query)?;
         let search = Search {
             query: &self.query,
+            visible: visible.as_ref(),
             after: self.looked,
             up_to: snapshot.head.position,
             direction: Direction::Forward,

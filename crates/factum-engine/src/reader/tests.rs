@@ -7,7 +7,7 @@ use factum_store::{
     RequestHash, Revision, StreamName, Timestamp,
 };
 
-use super::{IndexedSegment, SegmentIndex, Snapshot, lookup, read};
+use super::{IndexedSegment, SegmentIndex, Snapshot, lookup, read, retention};
 use crate::{
     index::Tail,
     log::{Encoded, Patch, Segment, SegmentHeader, Stamp},
@@ -65,7 +65,7 @@ fn segment() -> Arc<IndexedSegment> {
 
 #[test]
 fn g3_a_snapshot_shows_nothing_after_its_head() {
-    let segments = Arc::new(vec![segment()]);
+    let (machine, segments) = (SimulatedMachine::new(2), Arc::new(vec![segment()]));
     for upto in 0..=EVENTS {
         let head = Head { position: Position(upto), recorded_at: Timestamp::from_micros(upto) };
         let segments = Arc::clone(&segments);
@@ -74,7 +74,7 @@ fn g3_a_snapshot_shows_nothing_after_its_head() {
         for query in [Query::all(), by_type.clone(), QueryItem::stream(stream()).into()] {
             for direction in [Direction::Forward, Direction::Backward] {
                 let request = Read { direction, ..Read::new(query.clone()) };
-                let page = read(&snapshot, &request, None).unwrap();
+                let page = read(&snapshot, &machine, &request, None).unwrap();
                 let shown: Vec<_> = page.events.iter().map(|event| event.position.0).collect();
                 let mut expected: Vec<_> = (1..=upto).collect();
                 if direction == Direction::Backward {
@@ -85,8 +85,8 @@ fn g3_a_snapshot_shows_nothing_after_its_head() {
         }
         let in_the_way = lookup::first_matches(&snapshot, &by_type, Position(3), 99).unwrap();
         assert_eq!(in_the_way.len() as u64, upto.saturating_sub(3));
-        let revision = lookup::revision(&snapshot, &stream()).unwrap();
-        assert_eq!(revision, upto.checked_sub(1).map(Revision));
+        let tip = retention::tip(&snapshot, &stream()).unwrap();
+        assert_eq!(tip.map(|tip| tip.revision), upto.checked_sub(1).map(Revision));
         let latest = Timestamp::from_micros(u64::MAX);
         assert_eq!(lookup::position_at(&snapshot, latest).unwrap(), Position(upto));
         for position in 1..=EVENTS {

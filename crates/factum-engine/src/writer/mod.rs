@@ -11,6 +11,7 @@ mod recent;
 mod segment_file;
 mod state;
 mod thread;
+mod tips;
 
 pub(crate) use inbox::Inbox;
 pub(crate) use prepare::{Prepared, prepare};
@@ -18,3 +19,4 @@ pub(crate) use recent::Recent;
 pub(crate) use segment_file::SegmentFile;
 pub(crate) use state::{State, check_request};
 pub(crate) use thread::Writer;
+pub(crate) use tips::Tip;

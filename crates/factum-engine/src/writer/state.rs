@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use factum_store::{
-    AppendError, Condition, Conflict, Head, IdempotencyKey, Invalid, Offence, Position, Query,
-    Receipt, RequestHash, Revision, StreamName, Timestamp,
+    AppendError, Condition, Conflict, ExpectedRevision, Head, IdempotencyKey, Invalid, NewEvent,
+    Offence, Position, Query, Receipt, RequestHash, Revision, StreamName, StreamState, Timestamp,
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     inbox::Answer,
     prepare::Prepared,
     recent::{Known, Recent},
+    tips::{Says, Tip, Tips},
 };
 use crate::{
     error::EngineError,
@@ -22,9 +23,6 @@ use crate::{
     log::{Patch, SegmentHeader, Stamp},
     sabotage::{Sabotage, Switch},
 };
-
-/// Streams whose revision is remembered, in each of two generations.
-const STREAMS_MAX: usize = 65_536;
 
 /// What the state asks when it can't know: the durable ledger.
 pub(crate) trait Durable {
@@ -36,8 +34,8 @@ pub(crate) trait Durable {
         limit: usize,
     ) -> Result<Vec<Offence>, EngineError>;
 
-    /// The revision of a stream's last event.
-    fn revision(&self, stream: &StreamName) -> Result<Option<Revision>, EngineError>;
+    /// A stream's last event.
+    fn tip(&self, stream: &StreamName) -> Result<Option<Tip>, EngineError>;
 
     /// The receipt under a key, and the hash of its request.
     fn receipt(&self, key: &IdempotencyKey) -> Result<Option<(Receipt, RequestHash)>, EngineError>;
@@ -49,7 +47,7 @@ pub(crate) struct State {
     /// The last position that is known durable.
     pub(crate) synced: Position,
     recent: Recent,
-    streams: [HashMap<StreamName, Revision>; 2],
+    streams: Tips,
     switch: Switch,
 }
 
@@ -91,10 +89,12 @@ impl State {
         {
             return Ok(Decision::Replay(receipt));
         }
+        // A stream that is ended takes nothing, whatever is expected of it.
+        let patches = self.patches(prepared, durable)?;
         for (index, condition) in prepared.append.conditions.iter().enumerate() {
             self.check(index, condition, group, durable)?;
         }
-        self.patches(prepared, durable).map(Decision::Accept)
+        Ok(Decision::Accept(patches))
     }
 
     fn receipt(
@@ -119,13 +119,15 @@ impl State {
         group: &Group,
         durable: &dyn Durable,
     ) -> Result<(), AppendError> {
-        let (revision, offending) = match condition {
+        let (revision, state, offending) = match condition {
             Condition::Revision { stream, expected } => {
-                let actual = self.revision(stream, durable)?;
-                if expected.holds(actual) {
+                let tip = self.tip(stream, durable)?;
+                let last = tip.map(|tip| tip.revision);
+                let state = self.stream_state(stream, tip, *expected, durable)?;
+                if expected.holds(last, state) {
                     return Ok(());
                 }
-                (actual, Vec::new())
+                (last, Some(state), Vec::new())
             }
             Condition::NoMatch { query, after } => {
                 let head = self.head.position;
@@ -138,11 +140,11 @@ impl State {
                 if offending.is_empty() {
                     return Ok(());
                 }
-                (None, offending)
+                (None, None, offending)
             }
         };
         let (failed, head) = (condition.clone(), self.head.position);
-        let conflict = Conflict { index, failed, head, revision, offending };
+        let conflict = Conflict { index, failed, head, revision, state, offending };
         Err(AppendError::Conflict(Box::new(conflict)))
     }
 
@@ -166,33 +168,48 @@ impl State {
         Ok(found)
     }
 
-    fn revision(
+    fn tip(
         &mut self,
         stream: &StreamName,
         durable: &dyn Durable,
-    ) -> Result<Option<Revision>, AppendError> {
-        let [young, old] = &self.streams;
-        if let Some(known) = young.get(stream).or_else(|| old.get(stream)) {
-            return Ok(Some(*known));
+    ) -> Result<Option<Tip>, AppendError> {
+        if let Some(known) = self.streams.get(stream) {
+            return Ok(Some(known));
         }
         if self.recent.never(Term::stream(stream)) {
             return Ok(None);
         }
-        // What the group added is in the maps, so the durable ledger has the last one.
-        let found = durable.revision(stream)?;
-        if let Some(revision) = found {
-            self.remember(stream.clone(), revision);
+        // What the group added is remembered, so the durable ledger has the last one.
+        let found = durable.tip(stream)?;
+        if let Some(tip) = found {
+            self.streams.put(stream.clone(), tip);
         }
         Ok(found)
     }
 
-    fn remember(&mut self, stream: StreamName, revision: Revision) {
-        if self.streams[0].len() >= STREAMS_MAX {
-            // A stream of this very group may only be forgotten once it is durable: two
-            // generations are far more than a group has.
-            self.streams[1] = std::mem::take(&mut self.streams[0]);
-        }
-        self.streams[0].insert(stream, revision);
+    /// The state of a stream that ends with `tip`. What its metadata says is looked up only where
+    /// an answer depends on it.
+    fn stream_state(
+        &mut self,
+        stream: &StreamName,
+        tip: Option<Tip>,
+        expected: ExpectedRevision,
+        durable: &dyn Durable,
+    ) -> Result<StreamState, AppendError> {
+        let last = tip.map(|tip| tip.revision);
+        let ended = tip.is_some_and(|tip| tip.is_end());
+        let settled = match expected {
+            ExpectedRevision::Any => true,
+            ExpectedRevision::Exactly(wanted) => last == Some(wanted),
+            ExpectedRevision::None | ExpectedRevision::Exists => last.is_none() || ended,
+        };
+        let metadata = stream.metadata_stream().ok().filter(|_| !settled);
+        let said = match metadata {
+            Some(metadata) => self.tip(&metadata, durable)?,
+            None => None,
+        };
+        let retention = || said.map(|said| said.retention()).unwrap_or_default();
+        Ok(StreamState::of(last, ended, retention))
     }
 
     /// The revisions of a batch's events, in the order of the batch.
@@ -207,7 +224,15 @@ impl State {
             let Some(stream) = &event.stream else { continue };
             let revision = match next.get(stream) {
                 Some(last) => last.next(),
-                None => self.revision(stream, durable)?.map_or(Revision(0), Revision::next),
+                None => match self.tip(stream, durable)? {
+                    Some(Tip { revision, says: Says::Ended })
+                        if !self.switch.is(Sabotage::TombstoneIgnored) =>
+                    {
+                        let stream = stream.clone();
+                        return Err(AppendError::StreamTombstoned { stream, revision });
+                    }
+                    tip => tip.map_or(Revision(0), |tip| tip.revision.next()),
+                },
             };
             next.insert(stream, revision);
             patches.push(Patch { slot, revision });
@@ -233,8 +258,9 @@ impl State {
             self.recent.push(Position(first.0 + slot as u64), terms);
         }
         for Patch { slot, revision } in patches {
-            if let Some(stream) = &prepared.append.events[*slot].stream {
-                self.remember(stream.clone(), *revision);
+            let NewEvent { stream, event_type, tags, .. } = &prepared.append.events[*slot];
+            if let Some(stream) = stream {
+                self.streams.put(stream.clone(), Tip::of(*revision, event_type, tags));
             }
         }
         let receipt =

@@ -7,8 +7,7 @@
 use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 
 use factum_store::{
-    AppendError, Head, IdempotencyKey, Offence, Position, Query, Receipt, RequestHash, Revision,
-    StreamName,
+    AppendError, Head, IdempotencyKey, Offence, Position, Query, Receipt, RequestHash, StreamName,
 };
 
 use super::{
@@ -17,13 +16,14 @@ use super::{
     prepare::Prepared,
     segment_file::SegmentFile,
     state::{Durable, State},
+    tips::Tip,
 };
 use crate::{
     error::EngineError,
     index::Tail,
     log::{Segment, Stamp, mark},
     options::Options,
-    reader::{IndexedSegment, SegmentIndex, lookup},
+    reader::{IndexedSegment, SegmentIndex, lookup, retention},
     sabotage::Sabotage,
     sealing,
     shared::Shared,
@@ -213,8 +213,8 @@ impl Durable for Readers<'_> {
         lookup::first_matches(&self.shared.snapshot()?, query, after, limit)
     }
 
-    fn revision(&self, stream: &StreamName) -> Result<Option<Revision>, EngineError> {
-        lookup::revision(&self.shared.snapshot()?, stream)
+    fn tip(&self, stream: &StreamName) -> Result<Option<Tip>, EngineError> {
+        retention::tip(&self.shared.snapshot()?, stream)
     }
 
     fn receipt(&self, key: &IdempotencyKey) -> Result<Option<(Receipt, RequestHash)>, EngineError> {

@@ -26,3 +26,11 @@ fn the_embedded_ledger_keeps_a_ledgers_promises_on_a_real_disk() {
         Arc::new(data.create_ledger(&format!("l{}", number.get())).unwrap())
     });
 }
+
+#[test]
+fn in_the_embedded_ledger_events_grow_old() {
+    let machine = SimulatedMachine::new(7);
+    let data = DataDir::open(Path::new("/data"), options(&machine)).unwrap();
+    let ledger = Arc::new(data.create_ledger("l").unwrap());
+    conformance::ageing_ledger((ledger, Box::new(move |now| machine.set_now(now))));
+}

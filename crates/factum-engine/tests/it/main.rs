@@ -7,4 +7,5 @@ mod index;
 mod ledger;
 mod random;
 mod read;
+mod retention;
 mod subscribe;

@@ -61,6 +61,7 @@ fn kind(fault: &Fault) -> Kind {
         Fault::Unknown { .. } => Kind::UnknownLedger,
         Fault::KeyReused { .. } => Kind::KeyReused,
         Fault::Conflict { .. } => Kind::Contended,
+        Fault::StreamEnded(_) => Kind::StreamEnded,
         Fault::Timeout { .. } => Kind::ViewBehind,
         Fault::Full(_) => Kind::Full,
         Fault::OutcomeUnknown(_) => Kind::OutcomeUnknown,
@@ -88,8 +89,8 @@ fn conflict_json(conflict: &Conflict) -> Value {
 #[cfg(test)]
 mod tests {
     use factum_store::{
-        AppendError, Condition, ExpectedRevision, Invalid, Position, ReadError, StreamName,
-        ViewError,
+        AppendError, Condition, ExpectedRevision, Invalid, Position, ReadError, Revision,
+        StreamName, ViewError,
     };
 
     use super::*;
@@ -98,7 +99,7 @@ mod tests {
         let stream = StreamName::new("s").expect("a name");
         let failed = Condition::Revision { stream, expected: ExpectedRevision::None };
         let (head, revision, offending) = (Position(9), None, Vec::new());
-        Box::new(Conflict { index: 0, failed, head, revision, offending })
+        Box::new(Conflict { index: 0, failed, head, revision, state: None, offending })
     }
 
     fn unknown(what: &'static str) -> Fault {
@@ -112,8 +113,10 @@ mod tests {
         let timeout = Fault::Timeout { view: view.clone(), position, wanted };
         let gave_up = Fault::Conflict { command: "c".into(), attempts: 16, last: conflict() };
         let reused = AppendError::KeyReused { key: "k".into(), position };
+        let stream = StreamName::new("s").expect("a name");
+        let ended = AppendError::StreamTombstoned { stream, revision: Revision(3) };
         let still = ViewError::Statement { view: view.clone(), problem: said.clone() };
-        let table: [(ApiError, u16, &str); 18] = [
+        let table: [(ApiError, u16, &str); 19] = [
             (Invalid::new("limit", "is 0").into(), 400, "invalid"),
             (unknown("command").into(), 404, "unknown-command"),
             (unknown("view").into(), 404, "unknown-view"),
@@ -121,6 +124,7 @@ mod tests {
             (AppendError::Conflict(conflict()).into(), 409, "conflict"),
             (gave_up.into(), 409, "contended"),
             (reused.into(), 422, "key-reused"),
+            (ended.into(), 410, "stream-ended"),
             (timeout.into(), 503, "view-behind"),
             (ApiError::Busy { what: "commands" }, 503, "busy"),
             (ApiError::Stopping, 503, "unavailable"),

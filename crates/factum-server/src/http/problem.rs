@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     Conflict,
     Contended,
     KeyReused,
+    StreamEnded,
     ViewBehind,
     Busy,
     Unavailable,
@@ -67,7 +68,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 26] = [
+pub(crate) const TYPES: [ProblemType; 27] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -112,6 +113,8 @@ pub(crate) const TYPES: [ProblemType; 26] = [
     row(Kind::KeyReused, "key-reused", 422, "The Idempotency-Key was used for another request",
         "Nothing was written. A key stands for one request for as long as its events are kept: \
          use a new key for a new request."),
+    row(Kind::StreamEnded, "stream-ended", 410, "The stream was ended for ever by a tombstone",
+        "Nothing was written, and nothing ever will be under this name: use another stream."),
     row(Kind::ViewBehind, "view-behind", 503, "The view has not seen the position in time",
         "Try again: the receipt stays valid. `position` says how far the view is."),
     row(Kind::Busy, "busy", 503, "The server has as many requests of this kind as it takes",

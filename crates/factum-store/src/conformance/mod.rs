@@ -10,6 +10,7 @@
 //! Each case gets a fresh, empty ledger or store from the function it is given. A case that fails
 //! panics with what was promised. The random case prints its seed.
 
+mod ageing;
 mod append;
 mod events;
 mod fidelity;
@@ -18,12 +19,15 @@ mod limits;
 mod oracle;
 mod race;
 mod read;
+mod retention;
 mod subscribe;
 mod view;
 mod view_whole;
 mod wake;
 
 use std::sync::Arc;
+
+pub use ageing::AgeingLedger;
 
 use crate::{Ledger, ViewStore};
 
@@ -37,12 +41,18 @@ pub fn ledger(fresh: FreshLedger<'_>) {
     limits::cases(fresh);
     keys::cases(fresh);
     read::cases(fresh);
+    retention::cases(fresh);
     subscribe::cases(fresh);
     wake::cases(fresh);
     race::cases(fresh);
     for seed in 0..8 {
         oracle::compare(&*fresh(), seed);
     }
+}
+
+/// What [`Ledger`] promises of events that grow old, where the clock can be set.
+pub fn ageing_ledger(fresh: AgeingLedger) {
+    ageing::case(fresh);
 }
 
 /// Everything that [`ViewStore`] promises of documents.

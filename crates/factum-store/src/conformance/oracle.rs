@@ -4,8 +4,8 @@ use futures_lite::future::block_on;
 
 use super::events::*;
 use crate::{
-    Append, AppendError, Condition, ExpectedRevision, Ledger, Position, Query, QueryItem, Read,
-    Revision, memory::MemoryLedger,
+    Append, AppendError, Condition, EventType, ExpectedRevision, Ledger, NewEvent, Position, Query,
+    QueryItem, Read, Retention, Revision, StreamMetadata, StreamName, memory::MemoryLedger,
 };
 
 /// A step of xorshift64*.
@@ -27,10 +27,15 @@ impl Chance {
             let event = event(name, &tags);
             match self.below(2) {
                 0 => event,
-                _ => event.in_stream(stream(&format!("s{}-{}", self.below(2), self.below(2)))),
+                _ => event.in_stream(self.stream()),
             }
         });
         let mut append = Append::new(events.collect::<Vec<_>>());
+        match self.below(40) {
+            0 => append.events.push(event(EventType::TOMBSTONE, &[]).in_stream(self.stream())),
+            1..9 => append.events.push(self.metadata()),
+            _ => {}
+        }
         for _ in 0..self.below(3) {
             append = append.when(self.condition(head));
         }
@@ -41,9 +46,25 @@ impl Chance {
         append
     }
 
+    fn stream(&mut self) -> StreamName {
+        stream(&format!("s{}-{}", self.below(3), self.below(3)))
+    }
+
+    fn metadata(&mut self) -> NewEvent {
+        let retention = match self.below(4) {
+            0 => Retention { max_count: Some(1 + self.below(6)), ..Retention::default() },
+            n => {
+                let truncate_before = Some(Revision(self.below(12)));
+                Retention { truncate_before, deleted: n == 1, ..Retention::default() }
+            }
+        };
+        let event = StreamMetadata::keeping(retention).event(&self.stream());
+        event.expect("a stream that can have metadata")
+    }
+
     fn condition(&mut self, head: Position) -> Condition {
         if self.below(3) == 0 {
-            let stream = stream(&format!("s{}-{}", self.below(2), self.below(2)));
+            let stream = self.stream();
             let expected = match self.below(4) {
                 0 => ExpectedRevision::Any,
                 1 => ExpectedRevision::None,
@@ -66,9 +87,7 @@ impl Chance {
             item.tags =
                 (0..chance.below(3)).map(|_| tag(&format!("t:{}", chance.below(4)))).collect();
             match chance.below(6) {
-                0 => {
-                    item.stream = Some(stream(&format!("s{}-{}", chance.below(2), chance.below(2))))
-                }
+                0 => item.stream = Some(chance.stream()),
                 1 => item.category = Some(stream(&format!("s{}-0", chance.below(2))).category()),
                 2 => item.system = true,
                 _ => {}
@@ -121,4 +140,9 @@ fn compare_reads(ledger: &dyn Ledger, oracle: &MemoryLedger, chance: &mut Chance
         block_on(ledger.head()).map(|head| head.position),
         block_on(oracle.head()).map(|head| head.position)
     );
+    let name = chance.stream();
+    for name in [name.metadata_stream().expect("a short name"), name] {
+        let theirs = block_on(oracle.stream(name.clone()));
+        assert_eq!(block_on(ledger.stream(name)), theirs, "{what}");
+    }
 }

@@ -12,8 +12,9 @@ use futures_core::Stream;
 
 use crate::{
     Append, AppendError, BoxFuture, BoxStream, Condition, Conflict, Direction, EventId, Head,
-    IdempotencyKey, Invalid, Ledger, Limits, NewEvent, Offence, Page, Position, Read, ReadError,
-    Receipt, RecordedEvent, Revision, Signal, StreamName, StreamPlace, Subscribe, Timestamp,
+    IdempotencyKey, Invalid, Ledger, Limits, NewEvent, Offence, Page, Position, Query, Read,
+    ReadError, Receipt, RecordedEvent, Revision, Signal, StreamInfo, StreamMetadata, StreamName,
+    StreamPlace, StreamState, Subscribe, Timestamp,
 };
 
 /// A ledger in memory.
@@ -43,8 +44,8 @@ impl MemoryLedger {
         Self::default()
     }
 
-    /// Sets the time that the next events are recorded at. Without it, each event is recorded one
-    /// second after the one before. Time never goes back.
+    /// Sets the time that the next events are recorded at, and by which events grow old. Without it,
+    /// each event is recorded one second after the one before. Time never goes back.
     pub fn set_time(&self, now: Timestamp) {
         self.shared.lock().now = Some(now);
     }
@@ -63,6 +64,7 @@ impl Shared {
         {
             return Ok(receipt);
         }
+        state.check_ended(&append.events)?;
         state.check(&append.conditions)?;
         let receipt = state.record(&append.events);
         if let Some(key) = &append.key {
@@ -82,9 +84,39 @@ impl State {
         })
     }
 
+    fn last(&self, stream: &StreamName) -> Option<&RecordedEvent> {
+        let is_in = |event: &&RecordedEvent| {
+            event.stream.as_ref().is_some_and(|place| place.name == *stream)
+        };
+        self.events.iter().rev().find(is_in)
+    }
+
     fn revision(&self, stream: &StreamName) -> Option<Revision> {
-        let mut places = self.events.iter().rev().filter_map(|event| event.stream.as_ref());
-        places.find(|place| place.name == *stream).map(|place| place.revision)
+        Some(self.last(stream)?.stream.as_ref()?.revision)
+    }
+
+    fn info(&self, stream: &StreamName) -> StreamInfo {
+        let said = stream.metadata_stream().ok().and_then(|metadata| self.last(&metadata));
+        StreamInfo {
+            stream: stream.clone(),
+            last: self.revision(stream),
+            tombstoned: self.last(stream).is_some_and(|last| last.event_type.is_tombstone()),
+            // A ledger lets in only what can be read.
+            metadata: said.and_then(|event| StreamMetadata::of(event).ok()).unwrap_or_default(),
+            metadata_revision: said.and_then(|event| Some(event.stream.as_ref()?.revision)),
+        }
+    }
+
+    /// Whether a query finds an event: an item that names a stream finds what is visible of it.
+    fn finds(&self, query: &Query, event: &RecordedEvent) -> bool {
+        let visible = || {
+            let Some(place) = &event.stream else { return true };
+            let now = self.now.unwrap_or_default().max(self.head().recorded_at);
+            self.info(&place.name).window(now).shows(place.revision, event.recorded_at)
+        };
+        query.items.iter().any(|item| {
+            Query::from(item.clone()).matches(event) && (item.stream.is_none() || visible())
+        })
     }
 
     fn receipt(&self, key: &IdempotencyKey) -> Result<Option<Receipt>, AppendError> {
@@ -101,15 +133,26 @@ impl State {
         Ok(Some(Receipt { replayed: true, ..receipt.clone() }))
     }
 
+    fn check_ended(&self, events: &[NewEvent]) -> Result<(), AppendError> {
+        for stream in events.iter().filter_map(|event| event.stream.as_ref()) {
+            let info = self.info(stream);
+            if let (StreamState::Tombstoned, Some(revision)) = (info.state(), info.last) {
+                let stream = stream.clone();
+                return Err(AppendError::StreamTombstoned { stream, revision });
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, conditions: &[Condition]) -> Result<(), AppendError> {
         for (index, condition) in conditions.iter().enumerate() {
-            let (revision, offending) = match condition {
+            let (stream, offending) = match condition {
                 Condition::Revision { stream, expected } => {
-                    let actual = self.revision(stream);
-                    if expected.holds(actual) {
+                    let info = self.info(stream);
+                    if expected.holds(info.last, info.state()) {
                         continue;
                     }
-                    (actual, Vec::new())
+                    (Some(info), Vec::new())
                 }
                 Condition::NoMatch { query, after } => {
                     if *after > self.head().position {
@@ -135,7 +178,9 @@ impl State {
                 }
             };
             let (failed, head) = (condition.clone(), self.head().position);
-            let conflict = Conflict { index, failed, head, revision, offending };
+            let revision = stream.as_ref().and_then(|info| info.last);
+            let state = stream.as_ref().map(StreamInfo::state);
+            let conflict = Conflict { index, failed, head, revision, state, offending };
             return Err(AppendError::Conflict(Box::new(conflict)));
         }
         Ok(())
@@ -173,7 +218,9 @@ impl State {
 
     fn read(&self, read: &Read) -> Page {
         let within = |event: &&RecordedEvent| {
-            event.position > read.after && event.position <= read.up_to && read.query.matches(event)
+            event.position > read.after
+                && event.position <= read.up_to
+                && self.finds(&read.query, event)
         };
         let mut events: Vec<_> = match read.direction {
             Direction::Forward => self
@@ -233,6 +280,10 @@ impl Ledger for MemoryLedger {
         ready(Ok(self.shared.lock().head()))
     }
 
+    fn stream(&self, stream: StreamName) -> BoxFuture<'_, Result<StreamInfo, ReadError>> {
+        ready(Ok(self.shared.lock().info(&stream)))
+    }
+
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<RecordedEvent>, ReadError>> {
         ready(Ok(self.shared.lock().events.iter().find(|event| event.id == id).cloned()))
     }
@@ -250,7 +301,7 @@ impl Ledger for MemoryLedger {
 
 struct Subscription {
     shared: Arc<Shared>,
-    query: crate::Query,
+    query: Query,
     looked: Position,
     told: Option<Position>,
     listener: Option<Pin<Box<EventListener>>>,
@@ -265,7 +316,7 @@ impl Subscription {
         let after = self.looked;
         for event in state.events.iter().filter(|event| event.position > after) {
             self.looked = event.position;
-            if self.query.matches(event) {
+            if state.finds(&self.query, event) {
                 return Some(Signal::Event(Box::new(event.clone())));
             }
             skipped += 1;

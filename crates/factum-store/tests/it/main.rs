@@ -20,3 +20,10 @@ fn the_memory_ledger_keeps_a_ledgers_promises() {
 fn the_memory_view_store_keeps_a_view_stores_promises() {
     conformance::view_store(&|| Arc::new(MemoryViewStore::new()));
 }
+
+#[test]
+fn in_the_memory_ledger_events_grow_old() {
+    let ledger = MemoryLedger::new();
+    let clock = ledger.clone();
+    conformance::ageing_ledger((Arc::new(ledger), Box::new(move |now| clock.set_time(now))));
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use factum::store::{
     Append, AppendError, Batch, BoxFuture, BoxStream, Checkpoint, EventId, Head, IdempotencyKey,
     Keyframe, Ledger, Page, Position, Read, ReadError, Receipt, RecordedEvent, RowsPage,
-    RowsRequest, ScratchStore, Signal, Subscribe, Timestamp, ViewError, ViewName, ViewSpec,
-    ViewStore,
+    RowsRequest, ScratchStore, Signal, StreamInfo, StreamName, Subscribe, Timestamp, ViewError,
+    ViewName, ViewSpec, ViewStore,
 };
 
 /// What is different about a ledger.
@@ -63,6 +63,10 @@ impl<T: LedgerTwist> Ledger for TwistedLedger<T> {
 
     fn head(&self) -> BoxFuture<'_, Result<Head, ReadError>> {
         self.inner.head()
+    }
+
+    fn stream(&self, stream: StreamName) -> BoxFuture<'_, Result<StreamInfo, ReadError>> {
+        self.inner.stream(stream)
     }
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<RecordedEvent>, ReadError>> {

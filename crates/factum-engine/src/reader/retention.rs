@@ -1,0 +1,111 @@
+//! What of a stream is kept, as readers look it up: a stream's end and metadata, and [`Visible`],
+//! which events an item of a query that names a stream may show.
+//!
+//! Protects the promise that hidden is hidden at once: what is looked up is of the same snapshot
+//! as what is read. It is looked up once for each such item, never for each event.
+
+use factum_store::{
+    Direction, Query, QueryItem, RecordedEvent, StreamInfo, StreamMetadata, StreamName, Timestamp,
+    Window,
+};
+
+use super::{lookup::first_carrying, snapshot::Snapshot};
+use crate::{
+    error::EngineError,
+    index::Term,
+    log::{EventParts, Frame},
+    machine::Machine,
+    sabotage::Sabotage,
+    writer::Tip,
+};
+
+/// A stream's last event.
+pub(crate) fn tip(snapshot: &Snapshot, stream: &StreamName) -> Result<Option<Tip>, EngineError> {
+    last_of(snapshot, stream, |_, _, parts| {
+        Ok(parts.revision.map(|revision| Tip::of(revision, &parts.event_type, &parts.tags)))
+    })
+}
+
+/// A stream's end, and what is kept of it.
+pub(crate) fn info(snapshot: &Snapshot, stream: &StreamName) -> Result<StreamInfo, EngineError> {
+    let mut info = StreamInfo::never_existed(stream.clone());
+    if let Some(tip) = tip(snapshot, stream)? {
+        (info.last, info.tombstoned) = (Some(tip.revision), tip.is_end());
+    }
+    if let Ok(metadata) = stream.metadata_stream()
+        && let Some(event) = last_event(snapshot, &metadata)?
+    {
+        info.metadata_revision = event.stream.as_ref().map(|place| place.revision);
+        // A ledger lets in only what can be read.
+        info.metadata = StreamMetadata::of(&event).unwrap_or_default();
+    }
+    Ok(info)
+}
+
+fn last_event(
+    snapshot: &Snapshot,
+    stream: &StreamName,
+) -> Result<Option<RecordedEvent>, EngineError> {
+    last_of(snapshot, stream, |frame, slot, _| frame.event(slot).map(Some))
+}
+
+fn last_of<T>(
+    snapshot: &Snapshot,
+    stream: &StreamName,
+    take: impl Fn(&Frame, u32, &EventParts) -> Result<Option<T>, EngineError>,
+) -> Result<Option<T>, EngineError> {
+    first_carrying(snapshot, Term::stream(stream), Direction::Backward, |frame, slot| {
+        let parts = frame.peek(slot)?;
+        if parts.stream.as_ref() == Some(stream) { take(frame, slot, &parts) } else { Ok(None) }
+    })
+}
+
+/// What the items of a query that name a stream may show.
+pub(crate) struct Visible {
+    /// For each item, in order; `None` for one that names no stream, or whose stream is whole.
+    windows: Vec<Option<Window>>,
+    switch: crate::sabotage::Switch,
+}
+
+impl Visible {
+    /// Looks up what is visible now of the streams that a query names; `None` when that is all.
+    pub(crate) fn of(
+        snapshot: &Snapshot,
+        machine: &dyn Machine,
+        query: &Query,
+    ) -> Result<Option<Self>, EngineError> {
+        if query.items.iter().all(|item| item.stream.is_none()) {
+            return Ok(None);
+        }
+        // No event is younger than the clock, even when the clock went back.
+        let now = machine.now().max(snapshot.head.recorded_at);
+        let window = |item: &QueryItem| match &item.stream {
+            None => Ok(None),
+            Some(stream) => {
+                let window = info(snapshot, stream)?.window(now);
+                Ok(Some(window).filter(|window| !window.is_whole()))
+            }
+        };
+        let windows: Vec<_> = query.items.iter().map(window).collect::<Result<_, EngineError>>()?;
+        let switch = snapshot.switch;
+        Ok(windows.iter().any(Option::is_some).then_some(Self { windows, switch }))
+    }
+
+    /// Whether an event that the query matches is shown: by an item that names no stream, or one
+    /// whose stream it is visible in.
+    pub(crate) fn shows(&self, query: &Query, parts: &EventParts, recorded_at: Timestamp) -> bool {
+        let EventParts { event_type, tags, stream, revision, .. } = parts;
+        query.items.iter().zip(&self.windows).any(|(item, window)| {
+            let visible = match (window, *revision) {
+                (Some(window), Some(mut revision)) => {
+                    if self.switch.is(Sabotage::HiddenShown) {
+                        revision = revision.next();
+                    }
+                    window.shows(revision, recorded_at)
+                }
+                _ => true,
+            };
+            visible && item.matches_parts(event_type, tags, stream.as_ref())
+        })
+    }
+}
