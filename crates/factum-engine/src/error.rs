@@ -53,6 +53,9 @@ pub enum EngineError {
     /// An earlier write or sync failed; nothing is acknowledged until the ledger is opened again.
     #[error("an earlier write failed ({0}); close the ledger and open it again")]
     Poisoned(String),
+    /// One at a time.
+    #[error("a compaction of this ledger is under way; wait for it")]
+    Compacting,
     /// The machine says no.
     #[error("{doing} {path}: {source}", path = .path.display())]
     Io {

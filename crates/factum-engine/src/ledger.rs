@@ -1,21 +1,23 @@
 //! [`EngineLedger`]: a ledger in a directory of segments, and its port.
 
-use std::{path::Path, sync::Arc, thread::JoinHandle};
+use std::{ops::ControlFlow, path::Path, sync::Arc, thread::JoinHandle};
 
 use factum_store::{
-    Append, AppendError, BoxFuture, BoxStream, EventId, Head, IdempotencyKey, Ledger, Page,
-    Position, Read, ReadError, Receipt, RecordedEvent, Signal, StreamInfo, StreamName, Subscribe,
-    Timestamp,
+    Append, AppendError, BoxFuture, BoxStream, EventId, Head, IdempotencyKey, Invalid, Ledger,
+    Page, Position, Read, ReadError, Receipt, RecordedEvent, Signal, StreamInfo, StreamName,
+    Subscribe, Timestamp,
 };
 use parking_lot::Mutex;
 
 use crate::{
+    compact::{Compact, Compacted, compact},
     error::EngineError,
+    generations::open_highest,
     index::Tail,
     log::{Recovered, RecoveredTail, Segment, SegmentHeader},
     machine::Lock,
     options::Options,
-    reader::{self, Explain, IndexedSegment, SegmentIndex, Subscription, lookup},
+    reader::{self, Explain, IndexedSegment, SegmentIndex, Sight, Subscription, lookup},
     sabotage::Sabotage,
     sealing::{open_index, push_frame},
     shared::Shared,
@@ -37,6 +39,9 @@ pub(crate) struct Inner {
     /// `None` when it is open for reading only.
     inbox: Option<Arc<Inbox>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Held while it is compacted.
+    pub(crate) compacting: Mutex<()>,
+    sight: Arc<Sight>,
     /// Held until the writer has stopped.
     _lock: Option<Arc<dyn Lock>>,
 }
@@ -96,6 +101,8 @@ impl EngineLedger {
             options: options.clone(),
             inbox: writable.then_some(inbox),
             writer: Mutex::new(thread),
+            compacting: Mutex::default(),
+            sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -104,7 +111,7 @@ impl EngineLedger {
     /// Makes a ledger's first segment in an empty directory.
     pub(crate) fn create(dir: &Path, options: &Options) -> Result<(), EngineError> {
         let ledger = options.machine.random();
-        let header = SegmentHeader { ledger, first: Position(1) };
+        let header = SegmentHeader { ledger, first: Position(1), generation: 0 };
         SegmentFile::create(header, dir, options).map(drop)
     }
 
@@ -125,7 +132,7 @@ impl EngineLedger {
     /// As [`Ledger::read`].
     pub fn explain(&self, read: &Read) -> Result<(Page, Explain), EngineError> {
         self.check(read)?;
-        reader::explain(&self.inner.shared.snapshot()?, &*self.inner.options.machine, read)
+        reader::explain(&self.inner.shared.snapshot()?, &self.inner.sight, read)
     }
 
     /// Reads everything and checks every byte. `progress` is told the bytes read and all bytes.
@@ -134,6 +141,25 @@ impl EngineLedger {
     /// [`EngineError`] when it can't be read at all; damage is in the answer.
     pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Verification, EngineError> {
         verify::verify(&self.inner, progress)
+    }
+
+    /// Drops the bodies of the events that retention hides, in every closed segment, while the
+    /// ledger goes on. `progress` is told after each segment, and can stop the run there: the next
+    /// one goes on.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the ledger is open for reading only, is being compacted already, is
+    /// damaged, or can't be written. Whatever was done until then stays, and nothing else changed.
+    pub fn compact(
+        &self,
+        request: Compact,
+        progress: &mut dyn FnMut(&Compacted) -> ControlFlow<()>,
+    ) -> Result<Compacted, EngineError> {
+        if self.inner.inbox.is_none() {
+            let what = "is open for reading only; open it for writing";
+            return Err(Invalid::new("the ledger", what).into());
+        }
+        compact(&self.inner, request, progress)
     }
 
     /// What its files are.
@@ -172,7 +198,7 @@ impl EngineLedger {
 
     fn read_now(&self, read: &Read) -> Result<Page, EngineError> {
         self.check(read)?;
-        reader::read(&self.inner.shared.snapshot()?, &*self.inner.options.machine, read, None)
+        reader::read(&self.inner.shared.snapshot()?, &self.inner.sight, read, None)
     }
 
     fn event_now(&self, id: EventId) -> Result<Option<RecordedEvent>, EngineError> {
@@ -216,9 +242,8 @@ impl Ledger for EngineLedger {
     }
 
     fn subscribe(&self, subscribe: Subscribe) -> BoxStream<Result<Signal, ReadError>> {
-        let Inner { shared, options, .. } = &*self.inner;
-        let (shared, machine) = (Arc::clone(shared), Arc::clone(&options.machine));
-        Box::pin(Subscription::new(shared, machine, subscribe))
+        let (shared, sight) = (Arc::clone(&self.inner.shared), Arc::clone(&self.inner.sight));
+        Box::pin(Subscription::new(shared, sight, subscribe))
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Head, ReadError>> {
@@ -253,10 +278,7 @@ fn open_segments(dir: &Path, options: &Options, writable: bool) -> Result<Opened
             let _ = machine.remove(&dir.join(name));
         }
     }
-    let mut logs = Vec::new();
-    for name in names.iter().filter(|name| name.ends_with(".log")) {
-        logs.push(Arc::new(Segment::open(machine, &dir.join(name), writable)?));
-    }
+    let mut logs = open_highest(dir, options, &names, writable)?;
     check_chain(&logs)?;
     let mut segments = Vec::new();
     for pair in logs.windows(2) {

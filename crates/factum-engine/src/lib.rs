@@ -12,8 +12,10 @@
 //!
 //! Not here: anything of a domain, JSON, an async runtime, a protocol.
 
+mod compact;
 mod data_dir;
 mod error;
+mod generations;
 mod index;
 mod ledger;
 mod log;
@@ -27,6 +29,7 @@ mod verify;
 mod whole;
 mod writer;
 
+pub use compact::{Compact, Compacted};
 pub use data_dir::DataDir;
 pub use error::{Damage, EngineError};
 pub use index::{IndexError, ItemPlan, Role, TermPlan};

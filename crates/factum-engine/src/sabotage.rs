@@ -33,6 +33,10 @@ pub enum Sabotage {
     HiddenShown,
     /// A stream that was ended takes more events (breaks retention).
     TombstoneIgnored,
+    /// A compaction drops one event too many (breaks retention).
+    CompactionDropsMore,
+    /// A compaction loses keys (breaks G5).
+    CompactionForgetsKeys,
 }
 
 /// Which deliberate bug is on, if any.

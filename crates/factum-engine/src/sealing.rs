@@ -8,12 +8,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use factum_store::Position;
+use factum_store::{IdempotencyKey, Position};
 
 use crate::{
     error::{Damage, EngineError},
-    index::{Entry, IndexError, Indexed, Sealed, Tail, Tally, Term, terms_of},
-    log::{Frame, RecoveredTail, Segment},
+    index::{Covered, Entry, IndexError, Indexed, Sealed, Tail, Tally, Term, terms_of},
+    log::{EventParts, Frame, RecoveredTail, Segment},
     machine::File,
     options::Options,
     reader::{IndexedSegment, SegmentIndex},
@@ -83,7 +83,8 @@ fn open(options: &Options, log: &Segment, last: Position) -> Result<Sealed, Engi
     let file = options.machine.open(&path);
     let file = file.map_err(|error| EngineError::io("opening", &path, error))?;
     let sealed = Sealed::open(file, &Tally::default())?;
-    if (sealed.first(), sealed.last()) == (log.first(), last) {
+    let covered = Covered { first: log.first(), generation: log.header.generation };
+    if sealed.segments() == [covered] && sealed.last() == last {
         return Ok(sealed);
     }
     Err(IndexError::Damaged { page: 0, problem: "it is of another segment" }.into())
@@ -99,7 +100,7 @@ fn keep(options: &Options, log: &Segment, tail: &Tail) -> Result<Sealed, EngineE
 
 /// The index of a closed segment that ends at `last`, from its frames. All of them were synced before the next segment
 /// was made, so anything that is not whole is damage.
-fn index_of(log: &Segment, last: Position) -> Result<Tail, EngineError> {
+pub(crate) fn index_of(log: &Segment, last: Position) -> Result<Tail, EngineError> {
     let found = read_segment(log)?;
     if found.tail != RecoveredTail::Clean || found.next != last.next() {
         let file = log.path.display().to_string();
@@ -108,7 +109,7 @@ fn index_of(log: &Segment, last: Position) -> Result<Tail, EngineError> {
         let (offset, position) = (found.end, found.next);
         return Err(EngineError::Damaged(Damage { file, offset, position, what }));
     }
-    let tail = Tail::new(log.first());
+    let tail = Tail::new(log.first()).of_generation(log.header.generation);
     for frame in &found.frames {
         push_frame(&tail, frame, |_, _| {})?;
     }
@@ -124,15 +125,7 @@ pub(crate) fn push_frame(
     let key = frame.key()?;
     let mut terms = Vec::new();
     for slot in 0..frame.count() {
-        let parts = frame.peek(slot)?;
-        let indexed = Indexed {
-            id: parts.id,
-            event_type: &parts.event_type,
-            tags: &parts.tags,
-            stream: parts.stream.as_ref(),
-            key: key.as_ref().filter(|_| slot == 0),
-        };
-        terms_of(indexed, &mut terms);
+        terms_in(frame, slot, key.as_ref().filter(|_| slot == 0), &mut terms)?;
         let position = Position(frame.first().0 + u64::from(slot));
         tail.push(&Entry {
             position,
@@ -142,6 +135,26 @@ pub(crate) fn push_frame(
             terms: &terms,
         });
         also(position, &terms);
+    }
+    Ok(())
+}
+
+/// The terms of an event; of one that was dropped, those that it is still found by.
+fn terms_in(
+    frame: &Frame,
+    slot: u32,
+    key: Option<&IdempotencyKey>,
+    terms: &mut Vec<Term>,
+) -> Result<(), EngineError> {
+    if let Some(parts) = frame.peek(slot)? {
+        let EventParts { id, event_type, tags, stream, .. } = &parts;
+        let stream = stream.as_ref();
+        terms_of(Indexed { id: *id, event_type, tags, stream, key }, terms);
+    } else if let Some(dropped) = frame.dropped(slot)? {
+        terms.clear();
+        terms.push(Term::id(dropped.id));
+        terms.extend(dropped.end.iter().map(|end| Term::stream(&end.name)));
+        terms.extend(key.map(Term::key));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `verify` reads everything and believes nothing; `inspect` says what files there are.
 
+use std::sync::Arc;
+
 use factum_store::{Head, Position};
 
 use crate::{
@@ -48,7 +50,7 @@ pub struct SegmentFacts {
 
 pub(crate) fn inspect(inner: &Inner) -> Result<Inspection, EngineError> {
     let head = inner.shared.head();
-    let facts = |segment: &std::sync::Arc<IndexedSegment>| {
+    let facts = |segment: &Arc<IndexedSegment>| {
         let file = segment.log.path.file_name().unwrap_or_default();
         Ok(SegmentFacts {
             file: file.to_string_lossy().into_owned(),
@@ -82,13 +84,27 @@ pub(crate) fn verify(
     let mut found = Verification::default();
     for segment in segments.iter() {
         progress(found.bytes, all);
-        match segment_of(inner, segment, head, &mut found) {
+        let mut segment = Arc::clone(segment);
+        let mut verified = segment_of(inner, &segment, head, &mut found);
+        // A compaction may have put another generation in its place, and removed these files.
+        while let Some(now) = verified.as_ref().err().and_then(|_| replaced(inner, &segment)) {
+            segment = now;
+            verified = segment_of(inner, &segment, head, &mut found);
+        }
+        match verified {
             Err(EngineError::Damaged(damage)) => found.damage.push(damage),
             other => other?,
         }
     }
     progress(found.bytes, all);
     Ok(found)
+}
+
+/// What is in the place of a segment now, when that is another one.
+fn replaced(inner: &Inner, segment: &Arc<IndexedSegment>) -> Option<Arc<IndexedSegment>> {
+    let segments = inner.shared.segments();
+    let now = segments.iter().find(|now| now.first() == segment.first())?;
+    (now.log.header != segment.log.header).then(|| Arc::clone(now))
 }
 
 fn segment_of(
@@ -101,11 +117,13 @@ fn segment_of(
     let active = !segment.is_sealed();
     // The active segment may hold more than is durable: it is read up to the head.
     let recovered = read_segment(&segment.log)?;
-    let tail = Tail::new(segment.first());
+    let tail = Tail::new(segment.first()).of_generation(segment.log.header.generation);
     for frame in recovered.frames.iter().filter(|frame| frame.last() <= head.position) {
         push_frame(&tail, frame, |_, _| {})?;
         for slot in 0..frame.count() {
-            frame.event(slot)?;
+            if frame.dropped(slot)?.is_none() {
+                frame.event(slot)?;
+            }
         }
         found.events += u64::from(frame.count());
     }

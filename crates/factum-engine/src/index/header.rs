@@ -5,7 +5,7 @@
 //!   frames: first page u32, leaves u32, pages u32 |
 //!   postings: packed first page u32, pages u32 | trees first page u32, pages u32 |
 //!   dictionary: first page u32, buckets u32, pages u32 | terms u64 |
-//!   segments u32 | first position u64, for each segment |
+//!   segments u32 | first position u64, generation u32, for each segment |
 //! ```
 
 use factum_store::{Position, Timestamp};
@@ -20,7 +20,7 @@ pub(super) const SEGMENTS_MAX: usize = 256;
 /// Where the segments begin.
 const HEAD_BYTES: usize = 8 + 4 * 8 + 10 * 4 + 8 + 4;
 
-const _: () = assert!(HEAD_BYTES + SEGMENTS_MAX * 8 <= BODY_BYTES);
+const _: () = assert!(HEAD_BYTES + SEGMENTS_MAX * 12 <= BODY_BYTES);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -35,8 +35,15 @@ pub(super) struct Header {
     pub(super) dictionary: Span,
     pub(super) buckets: u32,
     pub(super) terms: u64,
-    /// The first position of each segment, in order.
-    pub(super) segments: Vec<Position>,
+    /// The segments, in order.
+    pub(super) segments: Vec<Covered>,
+}
+
+/// A segment that an index is of. Of another generation of the segment it says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    pub(crate) first: Position,
+    pub(crate) generation: u32,
 }
 
 /// A run of pages.
@@ -80,8 +87,9 @@ impl Header {
         }
         body.extend_from_slice(&self.terms.to_le_bytes());
         body.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
-        for first in &self.segments {
+        for Covered { first, generation } in &self.segments {
             body.extend_from_slice(&first.0.to_le_bytes());
+            body.extend_from_slice(&generation.to_le_bytes());
         }
         body.resize(BODY_BYTES, 0);
         body
@@ -105,7 +113,10 @@ impl Header {
         let dictionary = Span { first: dictionary, pages: take.u32()? };
         let terms = take.u64()?;
         let count = usize::try_from(take.u32()?).ok().filter(|n| (1..=SEGMENTS_MAX).contains(n))?;
-        let segments: Option<Vec<_>> = (0..count).map(|_| take.u64().map(Position)).collect();
+        let covered = |take: &mut Take<'_>| {
+            Some(Covered { first: Position(take.u64()?), generation: take.u32()? })
+        };
+        let segments: Option<Vec<_>> = (0..count).map(|_| covered(&mut take)).collect();
         let header = Self {
             first,
             last,
@@ -123,7 +134,7 @@ impl Header {
         let runs =
             [frames, packed, trees, dictionary].is_sorted_by(|a, b| a.then(0).first == b.first);
         let filled = frame_leaves > 0 && buckets > 0 && frames.first == 1;
-        let positions = header.first <= header.last && header.segments[0] == header.first;
+        let positions = header.first <= header.last && header.segments[0].first == header.first;
         (runs && filled && positions).then_some(header)
     }
 }

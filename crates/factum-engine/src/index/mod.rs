@@ -22,6 +22,7 @@ mod tests;
 
 use factum_store::{Direction, Position, Timestamp};
 
+pub(crate) use header::Covered;
 pub use pages::IndexError;
 pub(crate) use pages::Tally;
 pub(crate) use planner::Part;

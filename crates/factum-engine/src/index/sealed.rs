@@ -18,7 +18,7 @@ use super::{
     Place,
     dictionary::{self, DictionaryWriter},
     frames::{self, FrameLeaf, FrameRow, FramesWriter},
-    header::{Header, Span},
+    header::{Covered, Header, Span},
     pages::{IndexError, PageRun, Pages, Recent, Tally, seal_of},
     postings::{Cursor, PostingsWriter, Stored},
     term::Term,
@@ -29,8 +29,8 @@ use crate::machine::File;
 pub(super) struct Contents {
     pub(super) first: Position,
     pub(super) last: Position,
-    /// For each segment its first position and its frames.
-    pub(super) segments: Vec<(Position, Vec<FrameRow>)>,
+    /// For each segment which one it is, and its frames.
+    pub(super) segments: Vec<(Covered, Vec<FrameRow>)>,
 }
 
 impl Contents {
@@ -61,7 +61,7 @@ impl Contents {
             dictionary: trees_span.then(dictionary.pages()),
             buckets,
             terms: count,
-            segments: self.segments.iter().map(|(first, _)| *first).collect(),
+            segments: self.segments.iter().map(|(segment, _)| *segment).collect(),
         };
         let mut file = PageRun::default();
         file.push(&header.body());
@@ -71,7 +71,7 @@ impl Contents {
 
     fn frames(&self) -> (PageRun, u32) {
         let mut writer = FramesWriter::default();
-        let mut ends = self.segments.iter().skip(1).map(|(first, _)| *first);
+        let mut ends = self.segments.iter().skip(1).map(|(segment, _)| segment.first);
         for (i, (_, frames)) in self.segments.iter().enumerate() {
             let end = ends.next().unwrap_or(self.last.next()).0 - self.first.0;
             writer.push_segment(i as u16, frames, end as u32);
@@ -109,6 +109,11 @@ impl Sealed {
 
     pub(crate) fn last(&self) -> Position {
         self.header.last
+    }
+
+    /// The segments that it is of.
+    pub(crate) fn segments(&self) -> &[Covered] {
+        &self.header.segments
     }
 
     /// When its first and its last event were recorded.
@@ -218,7 +223,8 @@ impl SealedLocator<'_> {
             let tree = frames::tree(header.frames.first, header.frame_leaves);
             self.leaf = frames::leaf_of(&tree, &mut self.recent, place)?;
         }
-        let segment = header.segments.get(usize::from(self.leaf.segment)).copied();
+        let segment =
+            header.segments.get(usize::from(self.leaf.segment)).map(|segment| segment.first);
         let found = self.leaf.at(place).zip(segment);
         Ok(found.map(|(row, segment)| Place {
             segment,

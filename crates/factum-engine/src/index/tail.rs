@@ -20,7 +20,7 @@ use std::{
 use factum_store::{Position, Timestamp};
 use parking_lot::RwLock;
 
-use super::{Place, frames::FrameRow, sealed::Contents, term::Term};
+use super::{Covered, Place, frames::FrameRow, sealed::Contents, term::Term};
 
 /// How many parts the table of terms has. The more, the shorter a part's growth stops its readers.
 const SHARDS: usize = 64;
@@ -39,6 +39,7 @@ pub(crate) struct Entry<'a> {
 /// The index of the active segment.
 pub(crate) struct Tail {
     first: Position,
+    generation: u32,
     /// The position after the last that was pushed.
     end: AtomicU64,
     shards: Vec<RwLock<Shard>>,
@@ -89,11 +90,17 @@ impl Tail {
     pub(crate) fn new(first: Position) -> Self {
         Self {
             first,
+            generation: 0,
             end: AtomicU64::new(first.0),
             shards: std::iter::repeat_with(RwLock::default).take(SHARDS).collect(),
             frames: Column::new(),
             times: Column::new(),
         }
+    }
+
+    /// The same of another generation of the segment.
+    pub(crate) fn of_generation(self, generation: u32) -> Self {
+        Self { generation, ..self }
     }
 
     pub(crate) fn first(&self) -> Position {
@@ -177,7 +184,8 @@ impl Tail {
             let (place, offset) = ((frame >> 32) as u32, frame & u64::from(u32::MAX));
             FrameRow { place, offset, time: times.get(row) }
         });
-        let segments = vec![(self.first, rows.collect())];
+        let covered = Covered { first: self.first, generation: self.generation };
+        let segments = vec![(covered, rows.collect())];
         let contents = Contents { first: self.first, last: self.last(), segments };
         contents.seal(|each| {
             let mut terms: Vec<_> = (self.shards.iter())

@@ -30,7 +30,7 @@ use super::{
 /// Where the revision is, for the writer to fill in.
 pub(crate) const REVISION_AT: usize = 16;
 const FIXED_BYTES: usize = 48;
-const NO_REVISION: u64 = u64::MAX;
+pub(super) const NO_REVISION: u64 = u64::MAX;
 
 /// What a query looks at.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub(crate) fn encode(bytes: &mut Vec<u8>, new: &NewEvent, id: EventId) {
 }
 
 /// The lengths of an event's parts.
-struct Layout {
+pub(super) struct Layout {
     revision: u64,
     event_type: usize,
     stream: usize,
@@ -85,7 +85,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         Some(Self {
             revision: u64_at(bytes, REVISION_AT)?,
             event_type: u16_at(bytes, 24)? as usize,
@@ -99,7 +99,15 @@ impl Layout {
     }
 }
 
-const CUT: Nonsense = "an event in the frame is cut off";
+impl Layout {
+    /// How many bytes the event takes, without zeros that fill its frame up.
+    pub(super) fn bytes(&self) -> usize {
+        let Self { event_type, stream, tag_bytes, data, metadata, envelope, .. } = self;
+        FIXED_BYTES + event_type + stream + tag_bytes + data + metadata + envelope
+    }
+}
+
+pub(super) const CUT: Nonsense = "an event in the frame is cut off";
 
 fn slice(bytes: &Bytes, at: &mut usize, len: usize) -> Result<Bytes, Nonsense> {
     let end = at.checked_add(len).filter(|end| *end <= bytes.len()).ok_or(CUT)?;
@@ -112,7 +120,7 @@ pub(crate) fn text(bytes: Bytes) -> Result<ByteString, Nonsense> {
     ByteString::try_from(bytes).map_err(|_| "a text in the frame is not UTF-8")
 }
 
-const BAD_NAME: Nonsense = "a name in the frame is not one";
+pub(super) const BAD_NAME: Nonsense = "a name in the frame is not one";
 
 fn parts(bytes: &Bytes, layout: &Layout, at: &mut usize) -> Result<EventParts, Nonsense> {
     let event_type = text(slice(bytes, at, layout.event_type)?)?;

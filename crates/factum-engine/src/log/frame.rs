@@ -28,6 +28,7 @@ use factum_store::{
 };
 
 use super::{
+    dropped::{self, Dropped},
     event::{self, EventParts, REVISION_AT},
     header::SegmentHeader,
     segment::damage,
@@ -123,7 +124,7 @@ pub(crate) fn mark(segment: &SegmentHeader, offset: u64, stamp: Stamp) -> Vec<u8
     bytes
 }
 
-fn put_header(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32, key_bytes: u32) {
+pub(super) fn put_header(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32, key_bytes: u32) {
     let len = bytes.len() as u32;
     put_u32(bytes, 0, MAGIC);
     put_u32(bytes, 4, len);
@@ -148,7 +149,7 @@ fn crc(seed: u32, parts: &[&[u8]]) -> u32 {
     hasher.finalize()
 }
 
-fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
+pub(super) fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
@@ -173,7 +174,7 @@ pub(crate) struct FrameHeader {
     pub(crate) recorded_at: Timestamp,
     pub(crate) synced_upto: Position,
     pub(crate) count: u32,
-    key_bytes: u32,
+    pub(super) key_bytes: u32,
 }
 
 impl FrameHeader {
@@ -216,10 +217,10 @@ impl FrameHeader {
 pub(crate) struct Frame {
     /// The segment's file, for errors.
     path: Arc<Path>,
-    header: FrameHeader,
+    pub(super) header: FrameHeader,
     /// Where it begins in the segment.
     offset: u64,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 /// A frame whose checksums fit, and whose content still makes no sense: a bug, or a foreign writer.
@@ -257,11 +258,20 @@ impl Frame {
     }
 
     /// The type, tags and stream of an event, without touching its body.
-    pub(crate) fn peek(&self, slot: u32) -> Result<EventParts, EngineError> {
-        self.sound(self.event_bytes(slot).and_then(|bytes| event::decode_parts(&bytes)))
+    /// `None` when a compaction has dropped it.
+    pub(crate) fn peek(&self, slot: u32) -> Result<Option<EventParts>, EngineError> {
+        self.sound(self.event_bytes(slot).and_then(|bytes| match dropped::is_dropped(&bytes) {
+            true => Ok(None),
+            false => event::decode_parts(&bytes).map(Some),
+        }))
     }
 
-    /// A whole event.
+    /// What is left of an event that a compaction has dropped; `None` when it was not.
+    pub(crate) fn dropped(&self, slot: u32) -> Result<Option<Dropped>, EngineError> {
+        self.sound(self.event_bytes(slot).and_then(|bytes| dropped::decode(&bytes)))
+    }
+
+    /// A whole event, which was not dropped.
     pub(crate) fn event(&self, slot: u32) -> Result<RecordedEvent, EngineError> {
         let position = Position(self.header.first.0 + u64::from(slot));
         let at = self.header.recorded_at;
@@ -274,7 +284,7 @@ impl Frame {
     }
 
     /// Content that makes no sense is damage, whatever the checksums say.
-    fn sound<T>(&self, decoded: Result<T, Nonsense>) -> Result<T, EngineError> {
+    pub(super) fn sound<T>(&self, decoded: Result<T, Nonsense>) -> Result<T, EngineError> {
         decoded.map_err(|what| damage(&self.path, self.offset, self.first(), what))
     }
 
@@ -314,7 +324,7 @@ impl Frame {
         Ok(Receipt { first, last, recorded_at, ids, replayed: false })
     }
 
-    fn event_bytes(&self, slot: u32) -> Result<Bytes, Nonsense> {
+    pub(super) fn event_bytes(&self, slot: u32) -> Result<Bytes, Nonsense> {
         let cut = "the frame's table of events is cut off";
         if slot >= self.header.count {
             return Err("the frame has no such event");

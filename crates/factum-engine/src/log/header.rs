@@ -4,7 +4,7 @@
 //!  offset  bytes
 //!       0      8  "FACTUMSG"
 //!       8      4  format version
-//!      12      4  zero
+//!      12      4  generation: how often the segment was rewritten
 //!      16     16  ledger id
 //!      32      8  position of the first event
 //!      40      4  crc32 of bytes 0..40
@@ -29,6 +29,8 @@ const USED: usize = CHECKED + 4;
 pub(crate) struct SegmentHeader {
     pub(crate) ledger: u128,
     pub(crate) first: Position,
+    /// How often the segment was rewritten: its bytes are other ones each time.
+    pub(crate) generation: u32,
 }
 
 /// Why bytes are no header.
@@ -43,7 +45,7 @@ impl SegmentHeader {
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES as usize);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&SEGMENT_FORMAT.to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.generation.to_le_bytes());
         bytes.extend_from_slice(&self.ledger.to_le_bytes());
         bytes.extend_from_slice(&self.first.0.to_le_bytes());
         debug_assert_eq!(bytes.len(), CHECKED);
@@ -70,7 +72,9 @@ impl SegmentHeader {
         let ledger = used.get(16..32).and_then(|b| b.try_into().ok()).map(u128::from_le_bytes);
         let first = used.get(32..40).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
         match (ledger, first) {
-            (Some(ledger), Some(first)) => Ok(Self { ledger, first: Position(first) }),
+            (Some(ledger), Some(first)) => {
+                Ok(Self { ledger, first: Position(first), generation: word(12) })
+            }
             _ => Err(HeaderError::Damaged("the header is cut off")),
         }
     }
@@ -80,6 +84,7 @@ impl SegmentHeader {
         let mut seed = crc32fast::Hasher::new();
         seed.update(&self.ledger.to_le_bytes());
         seed.update(&self.first.0.to_le_bytes());
+        seed.update(&self.generation.to_le_bytes());
         seed.update(&offset.to_le_bytes());
         // Never zero, so that zeros never check.
         seed.finalize() | 1
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_header_is_read_back_and_every_flipped_bit_is_noticed() {
-        let header = SegmentHeader { ledger: 0x1234_5678_9abc, first: Position(77) };
+        let header = SegmentHeader { ledger: 0x1234_5678_9abc, first: Position(77), generation: 3 };
         let bytes = header.encode();
         assert_eq!(bytes.len() as u64, SEGMENT_HEADER_BYTES);
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));

@@ -5,15 +5,18 @@
 //! seeded with its segment and its place: zeros, stale blocks and misdirected writes never parse
 //! (G10).
 
+mod dropped;
 mod envelope;
 mod event;
 mod frame;
 mod header;
 mod recovery;
+mod rewrite;
 mod segment;
 
 pub(crate) use event::EventParts;
 pub(crate) use frame::{Encoded, Frame, Patch, Stamp, mark};
 pub(crate) use header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 pub(crate) use recovery::{Recovered, Tail as RecoveredTail, recover};
+pub(crate) use rewrite::{Fate, rewritten};
 pub(crate) use segment::{Frames, Segment, segment_name};

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::log::{Encoded, Stamp, mark};
 
-    const HEADER: SegmentHeader = SegmentHeader { ledger: 9, first: Position(5) };
+    const HEADER: SegmentHeader = SegmentHeader { ledger: 9, first: Position(5), generation: 0 };
 
     fn found(header: &SegmentHeader, bytes: &Bytes) -> Result<Recovered, Rot> {
         recover(header, &Path::new("segment").into(), bytes)

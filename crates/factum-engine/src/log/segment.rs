@@ -19,9 +19,12 @@ const FIRST_READ_BYTES: usize = 4_096;
 /// Bytes that a scan reads ahead.
 const SCAN_BYTES: usize = 1 << 20;
 
-/// The name of the segment file whose first event is `first`.
-pub(crate) fn segment_name(first: Position) -> String {
-    format!("{:020}.log", first.0)
+/// The name of a segment's file.
+pub(crate) fn segment_name(header: &SegmentHeader) -> String {
+    match header.generation {
+        0 => format!("{:020}.log", header.first.0),
+        generation => format!("{:020}-{generation}.log", header.first.0),
+    }
 }
 
 /// A segment file.

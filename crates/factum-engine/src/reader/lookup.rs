@@ -18,13 +18,14 @@ use crate::{
     log::Frame,
 };
 
-/// The first event of this identity.
+/// The first event of this identity that was not dropped.
 pub(crate) fn event(
     snapshot: &Snapshot,
     id: EventId,
 ) -> Result<Option<RecordedEvent>, EngineError> {
     first_carrying(snapshot, Term::id(id), Direction::Forward, |frame, slot| {
-        if frame.id(slot)? == id { frame.event(slot).map(Some) } else { Ok(None) }
+        let there = frame.id(slot)? == id && frame.dropped(slot)?.is_none();
+        if there { frame.event(slot).map(Some) } else { Ok(None) }
     })
 }
 
@@ -56,8 +57,10 @@ pub(crate) fn first_matches(
     let mut found = Vec::new();
     search(query, after, Direction::Forward).run(snapshot, None, &mut |frame, slot| {
         let position = Position(frame.first().0 + u64::from(slot));
-        let event_type = frame.peek(slot)?.event_type.clone();
-        found.push(Offence { position, event_type });
+        // What was dropped is not found.
+        found.extend(
+            frame.peek(slot)?.map(|parts| Offence { position, event_type: parts.event_type }),
+        );
         Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     Ok(found)

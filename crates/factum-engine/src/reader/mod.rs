@@ -2,6 +2,7 @@
 //! It never blocks the writer (G11) and never shows what was not synced (G2, G3).
 
 mod explain;
+mod heeded;
 pub(crate) mod lookup;
 mod page;
 pub(crate) mod retention;
@@ -13,6 +14,7 @@ mod subscription;
 mod tests;
 
 pub use explain::{Explain, SegmentPlan};
+pub(crate) use heeded::{Heeded, Sight};
 pub(crate) use page::{check_limit, explain, read};
 pub(crate) use segment::{IndexedSegment, SegmentIndex};
 pub(crate) use snapshot::Snapshot;

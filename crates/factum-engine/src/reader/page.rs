@@ -6,11 +6,12 @@ use factum_store::{Direction, Head, Invalid, Page, Position, Read, RecordedEvent
 
 use super::{
     explain::Explain,
+    heeded::Sight,
     retention::Visible,
     search::{Ended, Search},
     snapshot::Snapshot,
 };
-use crate::{error::EngineError, log::Frame, machine::Machine, sabotage::Sabotage};
+use crate::{error::EngineError, log::Frame, sabotage::Sabotage};
 
 /// The most events of a page, however many are asked for.
 pub(crate) const PAGE_EVENTS_MAX: usize = 10_000;
@@ -32,13 +33,13 @@ pub(crate) fn check_limit(limit: usize) -> Result<(), Invalid> {
 /// Reads a page.
 pub(crate) fn read(
     snapshot: &Snapshot,
-    machine: &dyn Machine,
+    sight: &Sight,
     read: &Read,
     explain: Option<&mut Explain>,
 ) -> Result<Page, EngineError> {
     let unbounded = snapshot.switch.is(Sabotage::PageUnbounded);
     let mut collected = Collected::new(if unbounded { u64::MAX } else { PAGE_BYTES_MAX });
-    let visible = Visible::of(snapshot, machine, &read.query)?;
+    let visible = Visible::of(snapshot, sight, &read.query)?;
     let search = Search {
         query: &read.query,
         visible: visible.as_ref(),
@@ -59,11 +60,11 @@ pub(crate) fn read(
 /// How a read is answered, and what that costs.
 pub(crate) fn explain(
     snapshot: &Snapshot,
-    machine: &dyn Machine,
+    sight: &Sight,
     request: &Read,
 ) -> Result<(Page, Explain), EngineError> {
     let mut explain = Explain::default();
-    let page = read(snapshot, machine, request, Some(&mut explain))?;
+    let page = read(snapshot, sight, request, Some(&mut explain))?;
     let all = snapshot.segments.len() as u64;
     explain.skipped = all.saturating_sub(explain.segments.len() as u64);
     Ok((page, explain))

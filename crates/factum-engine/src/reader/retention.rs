@@ -9,20 +9,23 @@ use factum_store::{
     Window,
 };
 
-use super::{lookup::first_carrying, snapshot::Snapshot};
+use super::{heeded::Sight, lookup::first_carrying, snapshot::Snapshot};
 use crate::{
     error::EngineError,
     index::Term,
     log::{EventParts, Frame},
-    machine::Machine,
     sabotage::Sabotage,
     writer::Tip,
 };
 
 /// A stream's last event.
 pub(crate) fn tip(snapshot: &Snapshot, stream: &StreamName) -> Result<Option<Tip>, EngineError> {
-    last_of(snapshot, stream, |_, _, parts| {
-        Ok(parts.revision.map(|revision| Tip::of(revision, &parts.event_type, &parts.tags)))
+    last_of(snapshot, stream, |frame, slot| match frame.peek(slot)? {
+        Some(parts) => {
+            Ok(parts.revision.map(|revision| Tip::of(revision, &parts.event_type, &parts.tags)))
+        }
+        // Of the last event of a stream this much is always left.
+        None => Ok(frame.dropped(slot)?.and_then(|dropped| dropped.end).map(Tip::dropped)),
     })
 }
 
@@ -46,17 +49,21 @@ fn last_event(
     snapshot: &Snapshot,
     stream: &StreamName,
 ) -> Result<Option<RecordedEvent>, EngineError> {
-    last_of(snapshot, stream, |frame, slot, _| frame.event(slot).map(Some))
+    // The last metadata of a stream is never dropped.
+    last_of(snapshot, stream, |frame, slot| frame.event(slot).map(Some))
 }
 
 fn last_of<T>(
     snapshot: &Snapshot,
     stream: &StreamName,
-    take: impl Fn(&Frame, u32, &EventParts) -> Result<Option<T>, EngineError>,
+    take: impl Fn(&Frame, u32) -> Result<Option<T>, EngineError>,
 ) -> Result<Option<T>, EngineError> {
     first_carrying(snapshot, Term::stream(stream), Direction::Backward, |frame, slot| {
-        let parts = frame.peek(slot)?;
-        if parts.stream.as_ref() == Some(stream) { take(frame, slot, &parts) } else { Ok(None) }
+        let name = match frame.peek(slot)? {
+            Some(parts) => parts.stream,
+            None => frame.dropped(slot)?.and_then(|dropped| dropped.end).map(|end| end.name),
+        };
+        if name.as_ref() == Some(stream) { take(frame, slot) } else { Ok(None) }
     })
 }
 
@@ -71,16 +78,17 @@ impl Visible {
     /// Looks up what is visible now of the streams that a query names; `None` when that is all.
     pub(crate) fn of(
         snapshot: &Snapshot,
-        machine: &dyn Machine,
+        sight: &Sight,
         query: &Query,
     ) -> Result<Option<Self>, EngineError> {
         if query.items.iter().all(|item| item.stream.is_none()) {
             return Ok(None);
         }
         // No event is younger than the clock, even when the clock went back.
-        let now = machine.now().max(snapshot.head.recorded_at);
+        let now = sight.machine.now().max(snapshot.head.recorded_at);
         let window = |item: &QueryItem| match &item.stream {
             None => Ok(None),
+            Some(stream) if !sight.heeded.lock().perhaps(snapshot, stream)? => Ok(None),
             Some(stream) => {
                 let window = info(snapshot, stream)?.window(now);
                 Ok(Some(window).filter(|window| !window.is_whole()))

@@ -197,7 +197,7 @@ impl Run<'_> {
     ) -> Result<ControlFlow<()>, EngineError> {
         self.looks += 1;
         plan.looked += 1;
-        let event = frame.peek(slot)?;
+        let Some(event) = frame.peek(slot)? else { return Ok(ControlFlow::Continue(())) };
         if !self.search.query.matches_parts(&event.event_type, &event.tags, event.stream.as_ref()) {
             return Ok(ControlFlow::Continue(()));
         }

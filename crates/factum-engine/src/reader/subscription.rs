@@ -20,11 +20,12 @@ use factum_store::{Direction, Head, Position, Query, ReadError, RecordedEvent, S
 use futures_core::Stream;
 
 use super::{
+    heeded::Sight,
     page::Collected,
     retention::Visible,
     search::{Ended, Search},
 };
-use crate::{error::EngineError, machine::Machine, sabotage::Sabotage, shared::Shared};
+use crate::{error::EngineError, sabotage::Sabotage, shared::Shared};
 
 /// At most this many events are kept ready.
 const READY_EVENTS_MAX: usize = 256;
@@ -38,7 +39,7 @@ const LOOKS_MAX: u64 = 4_096;
 /// A subscription to a ledger.
 pub(crate) struct Subscription {
     shared: Arc<Shared>,
-    machine: Arc<dyn Machine>,
+    sight: Arc<Sight>,
     query: Query,
     /// Events up to here were looked at; those that match are in `ready` or were yielded.
     looked: Position,
@@ -52,15 +53,11 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        machine: Arc<dyn Machine>,
-        subscribe: Subscribe,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, sight: Arc<Sight>, subscribe: Subscribe) -> Self {
         let Subscribe { query, after } = subscribe;
         Self {
             shared,
-            machine,
+            sight,
             query,
             looked: after,
             told: after,
@@ -93,7 +90,7 @@ impl Subscription {
 
     /// Looks on, from where the last look ended.
     fn look(&mut self, snapshot: &super::Snapshot) -> Result<(), EngineError> {
-        let visible = Visible::of(snapshot, &*self.machine, &self.query)?;
+        let visible = Visible::of(snapshot, &self.sight, &self.query)?;
         let search = Search {
             query: &self.query,
             visible: visible.as_ref(),

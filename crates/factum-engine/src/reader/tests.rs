@@ -7,7 +7,7 @@ use factum_store::{
     RequestHash, Revision, StreamName, Timestamp,
 };
 
-use super::{IndexedSegment, SegmentIndex, Snapshot, lookup, read, retention};
+use super::{IndexedSegment, SegmentIndex, Sight, Snapshot, lookup, read, retention};
 use crate::{
     index::Tail,
     log::{Encoded, Patch, Segment, SegmentHeader, Stamp},
@@ -38,7 +38,7 @@ fn stream() -> StreamName {
 /// One segment with more events than a reader may see, a frame each, a microsecond apart.
 fn segment() -> Arc<IndexedSegment> {
     let (machine, path) = (SimulatedMachine::new(1), Path::new("/segment"));
-    let header = SegmentHeader { ledger: 7, first: Position(1) };
+    let header = SegmentHeader { ledger: 7, first: Position(1), generation: 0 };
     let mut bytes = header.encode();
     for position in 1..=EVENTS {
         let event = NewEvent::new("a".parse().unwrap(), "{}").in_stream(stream());
@@ -65,7 +65,8 @@ fn segment() -> Arc<IndexedSegment> {
 
 #[test]
 fn g3_a_snapshot_shows_nothing_after_its_head() {
-    let (machine, segments) = (SimulatedMachine::new(2), Arc::new(vec![segment()]));
+    let sight = Sight::new(Arc::new(SimulatedMachine::new(2)));
+    let segments = Arc::new(vec![segment()]);
     for upto in 0..=EVENTS {
         let head = Head { position: Position(upto), recorded_at: Timestamp::from_micros(upto) };
         let segments = Arc::clone(&segments);
@@ -74,7 +75,7 @@ fn g3_a_snapshot_shows_nothing_after_its_head() {
         for query in [Query::all(), by_type.clone(), QueryItem::stream(stream()).into()] {
             for direction in [Direction::Forward, Direction::Backward] {
                 let request = Read { direction, ..Read::new(query.clone()) };
-                let page = read(&snapshot, &machine, &request, None).unwrap();
+                let page = read(&snapshot, &sight, &request, None).unwrap();
                 let shown: Vec<_> = page.events.iter().map(|event| event.position.0).collect();
                 let mut expected: Vec<_> = (1..=upto).collect();
                 if direction == Direction::Backward {

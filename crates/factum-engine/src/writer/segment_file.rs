@@ -70,7 +70,7 @@ impl SegmentFile {
 
     /// Gives the spare file its header and its name.
     fn adopt(header: SegmentHeader, dir: &Path, options: &Options) -> Result<Self, EngineError> {
-        let (spare, path) = (dir.join(SPARE), dir.join(segment_name(header.first)));
+        let (spare, path) = (dir.join(SPARE), dir.join(segment_name(&header)));
         let failed = |error| EngineError::io("making", &path, error);
         let machine = &*options.machine;
         let file = machine.open_writable(&spare).map_err(failed)?;
@@ -119,7 +119,7 @@ impl SegmentFile {
     /// The next segment. All frames of this one are durable.
     pub(crate) fn next(&mut self, first: Position) -> Result<Self, EngineError> {
         self.finish_ahead()?;
-        let header = SegmentHeader { first, ..self.log.header };
+        let header = SegmentHeader { first, generation: 0, ..self.log.header };
         match self.spare.take().map(JoinHandle::join) {
             Some(Ok(Ok(()))) => Self::adopt(header, &self.dir, &self.options),
             _ => Self::create(header, &self.dir, &self.options),

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use factum_store::{EventType, Retention, Revision, StreamName, Tag};
+use factum_store::{EventType, Retention, Revision, StreamName, StreamPlace, Tag};
 
 /// Streams that are remembered, in each of two generations.
 const STREAMS_MAX: usize = 65_536;
@@ -38,6 +38,11 @@ impl Tip {
             _ => Says::Nothing,
         };
         Self { revision, says }
+    }
+
+    /// The last event of a stream, when a compaction has dropped it.
+    pub(crate) fn dropped(place: StreamPlace) -> Self {
+        Self { revision: place.revision, says: Says::Nothing }
     }
 
     pub(crate) fn is_end(&self) -> bool {

@@ -80,6 +80,13 @@ impl StreamName {
         Self::new(format!("{METADATA_STREAM}{self}"))
     }
 
+    /// The stream that this one is the metadata of.
+    #[must_use]
+    pub fn described(&self) -> Option<Self> {
+        let name = self.as_str().strip_prefix(METADATA_STREAM)?;
+        Self::new(name.to_owned()).ok()
+    }
+
     /// Whether it says what is kept of another stream.
     #[must_use]
     pub fn is_metadata_stream(&self) -> bool {
