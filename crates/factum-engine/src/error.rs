@@ -8,7 +8,7 @@ use std::{
 
 use factum_store::{AppendError, Invalid, Position, ReadError};
 
-use crate::index::IndexError;
+use crate::{index::IndexError, log::PackedDamage};
 
 /// What went wrong, as a sentence that says what to try.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -95,6 +95,11 @@ impl fmt::Display for Damage {
 impl EngineError {
     /// `path` could not be worked with: `doing` it failed.
     pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let damaged = source.get_ref().and_then(|inner| inner.downcast_ref::<PackedDamage>());
+        if let Some(PackedDamage { offset, position, what }) = damaged {
+            let (file, what) = (path.display().to_string(), (*what).to_owned());
+            return Self::Damaged(Damage { file, offset: *offset, position: *position, what });
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::Full(format!("{doing} {}: {source}", path.display()))

@@ -44,6 +44,8 @@ pub struct SegmentFacts {
     pub last: Position,
     /// Bytes of the file.
     pub bytes: u64,
+    /// Whether it is compressed.
+    pub compressed: bool,
     /// Bytes of its index file; `None` for the active segment, whose index is in memory.
     pub index_bytes: Option<u64>,
 }
@@ -56,7 +58,8 @@ pub(crate) fn inspect(inner: &Inner) -> Result<Inspection, EngineError> {
             file: file.to_string_lossy().into_owned(),
             first: segment.first(),
             last: segment.last().min(head.position),
-            bytes: segment.log.len()?,
+            bytes: segment.log.disk_bytes()?,
+            compressed: segment.log.is_packed(),
             index_bytes: index_bytes(inner, segment),
         })
     };
@@ -79,7 +82,7 @@ pub(crate) fn verify(
     let head = inner.shared.head();
     let mut all = 0;
     for segment in segments.iter() {
-        all += segment.log.len()? + index_bytes(inner, segment).unwrap_or_default();
+        all += segment.log.disk_bytes()? + index_bytes(inner, segment).unwrap_or_default();
     }
     let mut found = Verification::default();
     for segment in segments.iter() {
@@ -113,7 +116,7 @@ fn segment_of(
     head: Head,
     found: &mut Verification,
 ) -> Result<(), EngineError> {
-    found.bytes += segment.log.len()?;
+    found.bytes += segment.log.disk_bytes()?;
     let active = !segment.is_sealed();
     // The active segment may hold more than is durable: it is read up to the head.
     let recovered = read_segment(&segment.log)?;

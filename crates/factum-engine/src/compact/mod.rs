@@ -25,6 +25,8 @@ use crate::{error::EngineError, ledger::Inner, reader::IndexedSegment, sealing::
 pub struct Compact {
     /// Change nothing; say what would be dropped.
     pub dry_run: bool,
+    /// Compress the segments that are not compressed yet.
+    pub compress: bool,
 }
 
 /// How far a compaction has come, and what it has done.
@@ -40,7 +42,8 @@ pub struct Compacted {
     pub dropped: u64,
     /// Bytes of the closed segments and their indexes that this run has looked at, before.
     pub bytes_before: u64,
-    /// The same afterwards. In a dry run indexes count as they are.
+    /// The same afterwards. In a dry run only what would be dropped is counted, as if it were not
+    /// compressed, and indexes count as they are.
     pub bytes_after: u64,
     /// Where an interrupted run had stopped, when this one went on there.
     pub resumed_after: Option<Position>,
@@ -80,7 +83,7 @@ pub(crate) fn compact(
         verdicts.refresh(inner.shared.segments());
         run.segment(&segment, &mut verdicts)?;
         if !request.dry_run {
-            let record = Record { done: segment.last(), compress: false };
+            let record = Record { done: segment.last(), compress: request.compress };
             record.keep(&*inner.options.machine, &dir)?;
         }
         if progress(&run.report).is_break() && run.report.done < run.report.segments {
@@ -105,7 +108,10 @@ struct Run<'a> {
 impl Run<'_> {
     fn resume(&mut self, dir: &Path) {
         let record = Record::read(&*self.inner.options.machine, dir);
-        self.resumed = record.filter(|_| !self.request.dry_run).map(|record| record.done);
+        // A run that compressed has done what one that does not is asked for, too.
+        let fits = |record: &Record| record.compress || !self.request.compress;
+        self.resumed =
+            record.filter(|record| fits(record) && !self.request.dry_run).map(|record| record.done);
         self.report.resumed_after = self.resumed;
     }
 
@@ -123,15 +129,16 @@ impl Run<'_> {
         let before = self.bytes(segment)?;
         self.report.bytes_before += before;
         self.report.done += 1;
-        if judged.dropped == 0 {
+        let packs = self.request.compress && !segment.log.is_packed();
+        if judged.dropped == 0 && (self.request.dry_run || !packs) {
             self.report.bytes_after += before;
             return Ok(());
         }
         self.report.dropped += judged.dropped;
         self.report.rewritten += 1;
         self.report.bytes_after += match self.request.dry_run {
-            true => before - segment::saved(segment, &judged)?,
-            false => self.bytes(&*segment::rewrite(shared, options, segment, &judged)?)?,
+            true => before.saturating_sub(segment::saved(segment, &judged)?),
+            false => self.bytes(&*segment::rewrite(shared, options, segment, &judged, packs)?)?,
         };
         Ok(())
     }
@@ -140,6 +147,6 @@ impl Run<'_> {
     fn bytes(&self, segment: &IndexedSegment) -> Result<u64, EngineError> {
         let path = index_path(&segment.log);
         let index = self.inner.options.machine.open(&path).and_then(|file| file.len());
-        Ok(segment.log.len()? + index.unwrap_or_default())
+        Ok(segment.log.disk_bytes()? + index.unwrap_or_default())
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //! Protects G2: at every moment one whole generation is there under its name.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use factum_store::Position;
 
@@ -15,7 +15,7 @@ use super::verdict::Judged;
 use crate::{
     error::EngineError,
     generations::remove,
-    log::{Frame, Segment, SegmentHeader, rewritten, segment_name},
+    log::{Frame, Packer, Segment, SegmentHeader, rewritten, segment_name},
     machine::File,
     options::Options,
     reader::IndexedSegment,
@@ -57,19 +57,21 @@ pub(super) fn saved(old: &IndexedSegment, judged: &Judged) -> Result<u64, Engine
     Ok(before.saturating_sub(after))
 }
 
-/// Gives a segment its next generation, and shows it to readers.
+/// Gives a segment its next generation, and shows it to readers. One that is compressed stays so.
 pub(super) fn rewrite(
     shared: &Shared,
     options: &Options,
     old: &IndexedSegment,
     judged: &Judged,
+    packs: bool,
 ) -> Result<Arc<IndexedSegment>, EngineError> {
+    let packs = packs || old.log.is_packed();
     let generation = old.log.header.generation + 1;
     let header = SegmentHeader { generation, ..old.log.header };
     let dir = old.log.path.parent().unwrap_or(Path::new("."));
     let path = dir.join(segment_name(&header));
     let fresh = path.with_extension("log.tmp");
-    let written = write(options, &fresh, &header, old, judged)
+    let written = write(options, &fresh, &header, old, judged, packs)
         .and_then(|()| put_in_place(options, dir, &fresh, &path, old.last()));
     if let Err(error) = written {
         // What was begun is of no use; the next start would remove it.
@@ -91,21 +93,21 @@ fn write(
     header: &SegmentHeader,
     old: &IndexedSegment,
     judged: &Judged,
+    packs: bool,
 ) -> Result<(), EngineError> {
     let failed = |error| EngineError::io("writing", path, error);
     let machine = &*options.machine;
     let _ = machine.remove(path);
     let file = machine.create(path).map_err(failed)?;
-    let mut output = Output { file: &*file, path, bytes: header.encode(), written: 0 };
+    let mut output = Output::new(Arc::clone(&file), *header, packs);
     let mut fates = judged.fates.iter();
     each_frame(&old.log, old.last().0, |frame| {
         let fates = fates.by_ref().take(frame.count() as usize).copied();
         let forgetful = options.switch().is(Sabotage::CompactionForgetsKeys);
         let bytes = rewritten(frame, header, output.end(), fates, forgetful)?;
-        output.put(&bytes)
+        output.put(&bytes).map_err(failed)
     })?;
-    output.flush()?;
-    file.sync().map_err(failed)
+    output.finish().and_then(|()| file.sync()).map_err(failed)
 }
 
 /// Reads back what was written, writes its index, and gives both their names.
@@ -126,30 +128,53 @@ fn put_in_place(
     named.map_err(|error| EngineError::io("naming", path, error))
 }
 
-/// A file that is written from begin to end.
-struct Output<'a> {
-    file: &'a dyn File,
-    path: &'a Path,
-    bytes: Vec<u8>,
-    written: u64,
+/// A segment's file that is written from begin to end, compressed or as it is.
+enum Output {
+    Plain { file: Arc<dyn File>, bytes: Vec<u8>, written: u64 },
+    Packed(Packer),
 }
 
-impl Output<'_> {
-    /// Where the next byte goes.
+impl Output {
+    fn new(file: Arc<dyn File>, header: SegmentHeader, packs: bool) -> Self {
+        match packs {
+            true => Self::Packed(Packer::new(file, header)),
+            false => Self::Plain { file, bytes: header.encode(), written: 0 },
+        }
+    }
+
+    /// Where the next byte of the segment goes.
     fn end(&self) -> u64 {
-        self.written + self.bytes.len() as u64
+        match self {
+            Self::Plain { bytes, written, .. } => written + bytes.len() as u64,
+            Self::Packed(packer) => packer.end(),
+        }
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        self.bytes.extend_from_slice(bytes);
-        if self.bytes.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
+    fn put(&mut self, more: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Packed(packer) => return packer.put(more),
+            Self::Plain { bytes, .. } => bytes.extend_from_slice(more),
+        }
+        self.write(WRITE_BYTES)
     }
 
-    fn flush(&mut self) -> Result<(), EngineError> {
-        let written = self.file.write_at(&self.bytes, self.written);
-        written.map_err(|error| EngineError::io("writing", self.path, error))?;
-        self.written = self.end();
-        self.bytes.clear();
+    /// Writes what was gathered, when that is so much.
+    fn write(&mut self, least: usize) -> io::Result<()> {
+        if let Self::Plain { file, bytes, written } = self
+            && bytes.len() >= least
+        {
+            file.write_at(bytes, *written)?;
+            *written += bytes.len() as u64;
+            bytes.clear();
+        }
         Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.write(1)?;
+        match self {
+            Self::Plain { .. } => Ok(()),
+            Self::Packed(packer) => packer.finish(),
+        }
     }
 }

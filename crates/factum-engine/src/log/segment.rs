@@ -8,6 +8,8 @@ use factum_store::Position;
 use super::{
     frame::{FRAME_HEADER_BYTES, Frame, FrameHeader},
     header::{HeaderError, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, SegmentHeader},
+    packed::Packed,
+    packing::{HEAD_BYTES, PACKING_AT, Packing},
 };
 use crate::{
     error::{Damage, EngineError},
@@ -31,7 +33,10 @@ pub(crate) fn segment_name(header: &SegmentHeader) -> String {
 pub(crate) struct Segment {
     pub(crate) header: SegmentHeader,
     pub(crate) path: Arc<Path>,
+    /// Its bytes, also when they are compressed on the disk.
     pub(crate) file: Arc<dyn File>,
+    /// Bytes on the disk, when it is compressed.
+    packed_bytes: Option<u64>,
 }
 
 impl Segment {
@@ -43,16 +48,25 @@ impl Segment {
     ) -> Result<Self, EngineError> {
         let opened = if writable { machine.open_writable(path) } else { machine.open(path) };
         let file = opened.map_err(|error| EngineError::io("opening", path, error))?;
-        let mut bytes = [0; 64];
+        let mut bytes = [0; HEAD_BYTES];
         let read = file.read_at(&mut bytes, 0);
         let read = read.map_err(|error| EngineError::io("reading", path, error))?;
-        let header = SegmentHeader::decode(&bytes[..read]).map_err(|error| match error {
+        let bytes = &bytes[..read];
+        let header = SegmentHeader::decode(bytes).map_err(|error| match error {
             HeaderError::Newer(found) => {
                 EngineError::NewerFormat { path: path.to_owned(), found, supported: SEGMENT_FORMAT }
             }
             HeaderError::Damaged(what) => damage(path, 0, Position::START, what),
         })?;
-        Ok(Self { header, path: path.into(), file })
+        let packing = Packing::decode(bytes);
+        let packing =
+            packing.map_err(|what| damage(path, PACKING_AT as u64, header.first, what))?;
+        let Some(packing) = packing else {
+            return Ok(Self { header, path: path.into(), file, packed_bytes: None });
+        };
+        let disk_bytes = file.len().map_err(|error| EngineError::io("measuring", path, error))?;
+        let file = Arc::new(Packed::new(file, header, packing));
+        Ok(Self { header, path: path.into(), file, packed_bytes: Some(disk_bytes) })
     }
 
     pub(crate) fn first(&self) -> Position {
@@ -94,6 +108,16 @@ impl Segment {
 
     pub(crate) fn len(&self) -> Result<u64, EngineError> {
         self.file.len().map_err(|error| EngineError::io("measuring", &self.path, error))
+    }
+
+    /// Whether its bytes are compressed on the disk.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed_bytes.is_some()
+    }
+
+    /// Bytes of its file.
+    pub(crate) fn disk_bytes(&self) -> Result<u64, EngineError> {
+        self.packed_bytes.map_or_else(|| self.len(), Ok)
     }
 
     pub(crate) fn damage(&self, offset: u64, what: &str) -> EngineError {

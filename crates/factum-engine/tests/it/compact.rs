@@ -176,22 +176,37 @@ pub(crate) fn compact(ledger: &EngineLedger) -> Result<Compacted, EngineError> {
     ledger.compact(Compact::default(), &mut |_| ControlFlow::Continue(()))
 }
 
+fn run(ledger: &EngineLedger, request: Compact) -> Result<Compacted, EngineError> {
+    ledger.compact(request, &mut |_| ControlFlow::Continue(()))
+}
+
 const REQUESTS: u64 = 500;
 
-fn compacted(seed: u64, options: &Options) {
+fn compacted(seed: u64, options: &Options, compress: bool) {
+    let request = Compact { compress, ..Compact::default() };
     let ledger = open(options).unwrap();
     let oracle = history(&ledger, seed, REQUESTS);
     assert_eq!(check(&ledger, &oracle, "before"), 0);
-    let dry =
-        ledger.compact(Compact { dry_run: true }, &mut |_| ControlFlow::Continue(())).unwrap();
+    let dry = {
+        let dry = Compact { dry_run: true, ..request };
+        ledger.compact(dry, &mut |_| ControlFlow::Continue(())).unwrap()
+    };
     assert_eq!(check(&ledger, &oracle, "a dry run changes nothing"), 0);
-    let done = compact(&ledger).unwrap();
+    let done = run(&ledger, request).unwrap();
     assert!(done.finished && done.dropped > 100 && done.segments > 5, "{done:?}");
-    assert_eq!((done.dropped, done.rewritten), (dry.dropped, dry.rewritten));
+    assert_eq!(done.dropped, dry.dropped);
+    assert!(if compress {
+        done.rewritten == done.segments
+    } else {
+        done.rewritten == dry.rewritten
+    });
+    let segments = ledger.inspect().unwrap().segments;
+    let packed = segments.iter().filter(|segment| segment.compressed).count() as u64;
+    assert_eq!(packed, if compress { done.segments } else { 0 });
     assert!(done.bytes_after < done.bytes_before * 9 / 10, "{done:?}");
     assert_eq!(check(&ledger, &oracle, "after") as u64, done.dropped);
     check_keys(&ledger, &oracle, REQUESTS, "after");
-    let again = compact(&ledger).unwrap();
+    let again = run(&ledger, request).unwrap();
     assert_eq!((again.dropped, again.rewritten), (0, 0), "nothing is left to drop");
     drop(ledger);
     let ledger = open(options).unwrap();
@@ -226,13 +241,17 @@ fn goes_on(ledger: &EngineLedger, oracle: &MemoryLedger, what: &str) {
 #[test]
 fn compaction_drops_what_is_hidden_and_changes_nothing_else() {
     for seed in 1..=4 {
-        compacted(seed, &options(&SimulatedMachine::new(seed)));
+        compacted(seed, &options(&SimulatedMachine::new(seed)), seed % 2 == 0);
     }
 }
 
 #[test]
 fn g1_g2_g5_a_crash_at_any_call_of_a_compaction_leaves_every_segment_whole() {
-    let seed = 3;
+    crash_everywhere(3, Compact::default());
+    crash_everywhere(4, Compact { compress: true, ..Compact::default() });
+}
+
+fn crash_everywhere(seed: u64, request: Compact) {
     let whole = SimulatedMachine::new(seed);
     let oracle = {
         let ledger = open(&options(&whole)).unwrap();
@@ -242,7 +261,7 @@ fn g1_g2_g5_a_crash_at_any_call_of_a_compaction_leaves_every_segment_whole() {
         let machine = whole.restart();
         let ledger = open(&options(&machine)).unwrap();
         machine.set_faults(Faults::default());
-        assert!(compact(&ledger).unwrap().rewritten > 2);
+        assert!(run(&ledger, request).unwrap().rewritten > 2);
         machine.calls()
     };
     for at in 1..=calls {
@@ -250,7 +269,7 @@ fn g1_g2_g5_a_crash_at_any_call_of_a_compaction_leaves_every_segment_whole() {
         let machine = whole.restart();
         let ledger = open(&options(&machine)).unwrap();
         machine.set_faults(Faults { crash_at: Some(at), ..Faults::default() });
-        let _ = compact(&ledger);
+        let _ = run(&ledger, request);
         drop(ledger);
         let mut machine = machine.restart();
         if at.is_multiple_of(2) {
@@ -262,7 +281,7 @@ fn g1_g2_g5_a_crash_at_any_call_of_a_compaction_leaves_every_segment_whole() {
         let ledger = open(&options(&machine)).unwrap_or_else(|error| panic!("{what}: {error}"));
         check(&ledger, &oracle, &what);
         check_keys(&ledger, &oracle, 160, &what);
-        let done = compact(&ledger).unwrap();
+        let done = run(&ledger, request).unwrap();
         assert!(done.finished, "{what}: {done:?}");
         check(&ledger, &oracle, &what);
         // What one run passed over, because an earlier one had done it, is nothing.
@@ -353,7 +372,8 @@ fn g3_g6_readers_and_followers_see_no_gap_that_retention_does_not_explain() {
         });
         let mut rewritten = 0;
         while !ended.load(Ordering::Acquire) {
-            rewritten += compact(&ledger).unwrap().rewritten;
+            let request = Compact { compress: rewritten % 2 == 1, ..Compact::default() };
+            rewritten += run(&ledger, request).unwrap().rewritten;
         }
         reader.join().unwrap();
         (writer.join().unwrap(), follower.join().unwrap(), rewritten)
@@ -470,6 +490,47 @@ fn g10_a_segment_or_an_index_under_anothers_name_is_noticed() {
     assert!(damage.file.ends_with(&*present.file_name().unwrap().to_string_lossy()), "{damage}");
 }
 
+/// Flips one bit of each byte of a compressed segment: the damage is named, or nothing was read.
+#[test]
+fn g10_a_flipped_bit_in_a_compressed_segment_is_damage() {
+    let machine = SimulatedMachine::new(3);
+    let ledger = open(&options(&machine)).unwrap();
+    history(&ledger, 3, 120);
+    run(&ledger, Compact { compress: true, ..Compact::default() }).unwrap();
+    let whole = everything(&ledger);
+    drop(ledger);
+    let path = machine.paths().into_iter().find(|p| p.ends_with("00000000000000000001-1.log"));
+    let path = path.unwrap();
+    let mut bytes = 0;
+    machine.damage(&path, |now| bytes = now.len());
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let read = || {
+        let data = DataDir::open_read_only(Path::new(DIR), options(&machine)).unwrap();
+        let ledger = data.ledger("l").map_err(|error| error.to_string())?;
+        let read = Read::new(Query::everything()).limit(1_000);
+        block_on(ledger.read(read)).map(|page| page.events).map_err(|error| error.to_string())
+    };
+    assert_eq!(read().as_ref(), Ok(&whole));
+    // What is between the header and the first block is zero, and nobody reads it.
+    let used = (0..44).chain(64..100).chain(4_096..bytes);
+    for at in used {
+        let flip = |now: &mut Vec<u8>| now[at] ^= 1 << (at % 8);
+        machine.damage(&path, flip);
+        match read() {
+            Err(error) => assert!(error.contains(&name), "byte {at}: {error}"),
+            Ok(_) => panic!("byte {at} of {bytes}: a flipped bit was not noticed"),
+        }
+        machine.damage(&path, flip);
+    }
+    for len in [0, 43, 64, 99, 4_095, 4_096, bytes / 2, bytes - 1] {
+        let mut kept = Vec::new();
+        machine.damage(&path, |now| kept = now.split_off(len));
+        assert!(read().is_err(), "cut to {len} of {bytes} bytes");
+        machine.damage(&path, |now| now.append(&mut kept));
+    }
+    assert_eq!(read().as_ref(), Ok(&whole));
+}
+
 #[test]
 fn a_compaction_needs_a_ledger_that_is_open_for_writing() {
     let machine = SimulatedMachine::new(1);
@@ -519,7 +580,7 @@ mod sabotaged {
     fn noticed(bug: Sabotage) {
         let caught = std::panic::catch_unwind(|| {
             let machine = SimulatedMachine::new(1);
-            compacted(1, &Options { sabotage: Some(bug), ..options(&machine) });
+            compacted(1, &Options { sabotage: Some(bug), ..options(&machine) }, false);
         });
         assert!(caught.is_err(), "the deliberate bug was not caught");
     }
