@@ -11,8 +11,8 @@ use factum::{
 
 use crate::{
     commands::{
-        append, completions, demo, inspect, ledgers, read, rebuild, run, serve, subscribe, verify,
-        view, views,
+        append, compact, completions, demo, inspect, ledgers, read, rebuild, run, serve, stream,
+        subscribe, verify, view, views,
     },
     failure::Exit,
     output::Format,
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     View(view::View),
     Run(run::Run),
     Rebuild(rebuild::Rebuild),
+    Stream(stream::Stream),
+    Compact(compact::Compact),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
     Completions(completions::Completions),

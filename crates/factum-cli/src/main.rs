@@ -55,6 +55,8 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::View(view) => view.run(output).await,
         Command::Run(command) => command.run(output).await,
         Command::Rebuild(rebuild) => rebuild.run(output).await,
+        Command::Stream(stream) => stream.run(output).await,
+        Command::Compact(compact) => compact.run(output).await,
         Command::Verify(verify) => verify.run(output).await,
         Command::Inspect(inspect) => inspect.run(output).await,
         Command::Completions(completions) => completions.run(output),

@@ -32,7 +32,9 @@ pub use factum_store as store;
 pub use fault::{Fault, RunError};
 pub use key::append_key;
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
-pub use open::{Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport};
+pub use open::{
+    Compact, Compacted, Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport,
+};
 pub use outcome::{Done, Outcome, Token};
 pub use read::{AsOf, GetState, State};
 pub use run::{Run, RunNamed, SNAPSHOT_EVERY};

@@ -8,11 +8,13 @@
 
 use std::{
     future::IntoFuture,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use factum_domain::Domain;
+pub use factum_engine::{Compact, Compacted};
 use factum_engine::{DataDir, EngineError, EngineLedger, Options};
 use factum_sqlite::SqliteViews;
 use factum_store::{BoxFuture, Ledger, Position, Timestamp};
@@ -51,8 +53,10 @@ pub struct SegmentReport {
     pub first: Position,
     /// Its last position; before the first in an empty segment.
     pub last: Position,
-    /// Bytes of frames.
+    /// Bytes of its file.
     pub bytes: u64,
+    /// Whether it is compressed.
+    pub compressed: bool,
     /// Bytes of its index file; `None` while it is still written to.
     pub index_bytes: Option<u64>,
 }
@@ -168,6 +172,7 @@ impl Store {
             first: segment.first,
             last: segment.last,
             bytes: segment.bytes,
+            compressed: segment.compressed,
             index_bytes: segment.index_bytes,
         });
         Ok(LedgerReport {
@@ -176,6 +181,20 @@ impl Store {
             recorded_at: report.head.recorded_at,
             segments: segments.collect(),
         })
+    }
+
+    /// Drops what retention hides in a ledger's closed segments, while it goes on being used.
+    /// `progress` is told after each segment, and can stop the run there: the next one goes on.
+    ///
+    /// # Errors
+    /// [`Fault`] when the ledger can't be written, is being compacted already, or is damaged.
+    pub fn compact(
+        &self,
+        ledger: &str,
+        request: Compact,
+        mut progress: impl FnMut(&Compacted) -> ControlFlow<()>,
+    ) -> Result<Compacted, Fault> {
+        Ok(self.engine_ledger(ledger)?.compact(request, &mut progress)?)
     }
 
     /// Reads all of a ledger and checks every byte. `progress` is told the bytes read and all.

@@ -52,7 +52,8 @@ fn to_json(report: &LedgerReport) -> serde_json::Value {
     let segment = |segment: &SegmentReport| {
         json!({
             "file": segment.file, "first": segment.first, "last": segment.last,
-            "bytes": segment.bytes, "index_bytes": segment.index_bytes,
+            "bytes": segment.bytes, "compressed": segment.compressed,
+            "index_bytes": segment.index_bytes,
         })
     };
     json!({

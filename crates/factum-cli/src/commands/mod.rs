@@ -1,6 +1,7 @@
 //! One subcommand, one file: its options, its help with examples, and what it does.
 
 pub(crate) mod append;
+pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod inspect;
@@ -9,6 +10,7 @@ pub(crate) mod read;
 pub(crate) mod rebuild;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod stream;
 pub(crate) mod subscribe;
 pub(crate) mod verify;
 pub(crate) mod view;

@@ -2,7 +2,7 @@
 
 use crate::harness::factum;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "demo",
     "serve",
     "append",
@@ -13,6 +13,8 @@ const COMMANDS: [&str; 13] = [
     "view",
     "run",
     "rebuild",
+    "stream",
+    "compact",
     "verify",
     "inspect",
     "completions",

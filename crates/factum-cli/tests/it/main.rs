@@ -9,4 +9,5 @@ mod help;
 mod kill;
 mod malformed;
 mod serve;
+mod streams;
 mod views;
