@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use factum::{
     App, Domain, Fault, Store,
-    store::{AppendError, Conflict, Ledger, ReadError},
+    store::{AppendError, Conflict, Ledger, ReadError, StreamState},
 };
 use serde_json::json;
 
@@ -143,6 +143,7 @@ fn conflict(conflict: &Conflict) -> Failure {
         offending.map(|one| json!({ "position": one.position, "type": one.event_type }));
     let detail = json!({
         "condition": conflict.index, "head": conflict.head, "revision": conflict.revision,
+        "state": conflict.state.map(StreamState::name),
         "offending": offending.collect::<Vec<_>>(),
     });
     let hint = "read what is there now (factum read), and decide again";

@@ -39,8 +39,6 @@ pub(crate) struct Inner {
     /// `None` when it is open for reading only.
     inbox: Option<Arc<Inbox>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// Held while it is compacted.
-    pub(crate) compacting: Mutex<()>,
     sight: Arc<Sight>,
     /// Held until the writer has stopped.
     _lock: Option<Arc<dyn Lock>>,
@@ -76,7 +74,7 @@ impl EngineLedger {
         lock: Option<Arc<dyn Lock>>,
     ) -> Result<Self, EngineError> {
         let writable = lock.is_some();
-        let opened = open_segments(dir, options, writable)?;
+        let opened = open_now(dir, options, writable)?;
         let shared = Arc::new(Shared::new(opened.segments, opened.head, options.switch()));
         let inbox = Arc::new(Inbox::default());
         let mut thread = None;
@@ -101,7 +99,6 @@ impl EngineLedger {
             options: options.clone(),
             inbox: writable.then_some(inbox),
             writer: Mutex::new(thread),
-            compacting: Mutex::default(),
             sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
             _lock: lock,
         };
@@ -264,6 +261,22 @@ impl Ledger for EngineLedger {
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>> {
         ready(self.position_at_now(time).map_err(ReadError::from))
+    }
+}
+
+/// Opens the segments as they are. For reading only: another process may be compacting, so a file
+/// that was listed may be gone when it is opened; what took its place is listed the next time.
+fn open_now(dir: &Path, options: &Options, writable: bool) -> Result<Opened, EngineError> {
+    let mut left = if writable { 0 } else { 8 };
+    loop {
+        match open_segments(dir, options, writable) {
+            Err(EngineError::Io { source, .. })
+                if left > 0 && source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                left -= 1;
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Sabotage {
     CompactionDropsMore,
     /// A compaction loses keys (breaks G5).
     CompactionForgetsKeys,
+    /// A rewritten segment takes the place of the old one before it is synced (breaks G2).
+    CompactionNotSynced,
 }
 
 /// Which deliberate bug is on, if any.

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use event_listener::{Event, EventListener};
 use factum_store::Head;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     error::EngineError,
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     durable: RwLock<Head>,
     grown: Event,
     poison: OnceLock<String>,
+    /// Held by who gives segments their next generation.
+    pub(crate) compacting: Mutex<()>,
     switch: Switch,
 }
 
@@ -37,6 +39,7 @@ impl Shared {
             durable: RwLock::new(durable),
             grown: Event::new(),
             poison: OnceLock::new(),
+            compacting: Mutex::default(),
             switch,
         }
     }

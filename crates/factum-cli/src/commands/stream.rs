@@ -5,7 +5,6 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use factum::store::{
     Append, Invalid, Ledger, Receipt, Retention, Revision, StreamInfo, StreamMetadata, StreamName,
-    StreamState,
 };
 use serde_json::{Value, json};
 
@@ -188,20 +187,11 @@ impl Set {
     }
 }
 
-fn state(info: &StreamInfo) -> &'static str {
-    match info.state() {
-        StreamState::NeverExisted => "never existed",
-        StreamState::Live => "live",
-        StreamState::Deleted => "deleted",
-        StreamState::Tombstoned => "tombstoned",
-    }
-}
-
 fn to_json(info: &StreamInfo) -> Value {
     let Retention { truncate_before, max_count, max_age_seconds, .. } = info.metadata.retention;
     let data: Option<Value> = serde_json::from_slice(&info.metadata.data).ok();
     json!({
-        "stream": info.stream, "state": state(info).replace(' ', "_"), "last_revision": info.last,
+        "stream": info.stream, "state": info.state().name(), "last_revision": info.last,
         "truncate_before": truncate_before, "max_count": max_count,
         "max_age_seconds": max_age_seconds, "metadata_revision": info.metadata_revision,
         "data": data,
@@ -212,7 +202,7 @@ fn show(info: &StreamInfo, output: &mut Output) -> Result<(), Failure> {
     if !output.for_people() {
         return Ok(output.json(&to_json(info))?);
     }
-    output.line(format!("stream {}: {}", info.stream, state(info)))?;
+    output.line(format!("stream {}: {}", info.stream, info.state().name().replace('_', " ")))?;
     if let Some(last) = info.last {
         output.line(format!("  last revision  {}", grouped(last.0)))?;
     }

@@ -16,9 +16,12 @@ use factum_store::Position;
 
 use self::{
     record::Record,
-    verdict::{Verdicts, judge},
+    verdict::{Judged, Verdicts, judge},
 };
-use crate::{error::EngineError, ledger::Inner, reader::IndexedSegment, sealing::index_path};
+use crate::{
+    error::EngineError, ledger::Inner, options::Options, reader::IndexedSegment,
+    sealing::index_path, shared::Shared,
+};
 
 /// What a compaction is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +60,7 @@ pub(crate) fn compact(
     request: Compact,
     progress: &mut dyn FnMut(&Compacted) -> ControlFlow<()>,
 ) -> Result<Compacted, EngineError> {
-    let Some(_held) = inner.compacting.try_lock() else {
+    let Some(_held) = inner.shared.compacting.try_lock() else {
         return Err(EngineError::Compacting);
     };
     if let Some(why) = inner.shared.poisoned() {
@@ -95,6 +98,17 @@ pub(crate) fn compact(
     }
     run.report.finished = true;
     Ok(run.report)
+}
+
+/// Compresses a segment that was just closed. Whoever reads it goes on; a failure costs room.
+pub(crate) fn pack(shared: &Shared, options: &Options, segment: &IndexedSegment) {
+    // A compaction that is under way, or the next one, will come to it.
+    let Some(_held) = shared.compacting.try_lock() else { return };
+    let all = Judged::keeping_all(segment);
+    if let Err(error) = segment::rewrite(shared, options, segment, &all, true) {
+        let path = segment.log.path.display();
+        tracing::warn!(%path, %error, "a closed segment was not compressed");
+    }
 }
 
 /// A run that is under way.

@@ -107,7 +107,11 @@ fn write(
         let bytes = rewritten(frame, header, output.end(), fates, forgetful)?;
         output.put(&bytes).map_err(failed)
     })?;
-    output.finish().and_then(|()| file.sync()).map_err(failed)
+    let finished = output.finish();
+    if options.switch().is(Sabotage::CompactionNotSynced) {
+        return finished.map_err(failed);
+    }
+    finished.and_then(|()| file.sync()).map_err(failed)
 }
 
 /// Reads back what was written, writes its index, and gives both their names.

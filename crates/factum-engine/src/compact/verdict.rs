@@ -11,7 +11,7 @@ use factum_store::{Revision, StreamName, Timestamp, Window};
 use crate::{
     error::EngineError,
     log::{Fate, Frame, Segment},
-    reader::{Heeded, Snapshot, retention},
+    reader::{Heeded, IndexedSegment, Snapshot, retention},
     sabotage::Sabotage,
     shared::Segments,
 };
@@ -118,6 +118,14 @@ impl Verdicts {
         }
         self.streams.insert(stream.clone(), kept);
         Ok(kept)
+    }
+}
+
+impl Judged {
+    /// Everything stays.
+    pub(super) fn keeping_all(segment: &IndexedSegment) -> Self {
+        let events = segment.last().0 - segment.first().0 + 1;
+        Self { fates: vec![Fate::Kept; events as usize], dropped: 0 }
     }
 }
 

@@ -106,7 +106,8 @@ impl Packed {
         let row = block as usize * ROW_BYTES;
         let end_of = |row: usize| u32_at(&table, row).map(u64::from);
         let begin = row.checked_sub(ROW_BYTES).map_or(Some(SEGMENT_HEADER_BYTES), end_of);
-        let place = begin.zip(end_of(row)).filter(|(begin, end)| begin < end);
+        let sound = |(begin, end): &(u64, u64)| begin < end && *end <= self.packing.table_at;
+        let place = begin.zip(end_of(row)).filter(sound);
         let absurd = "the table of its blocks makes no sense";
         let (begin, end) = place.ok_or_else(|| self.damage(self.packing.table_at, absurd))?;
         let packed = self.checked(begin, (end - begin) as usize)?;

@@ -30,6 +30,9 @@ use crate::machine::File;
 
 /// Bytes of a block before it is compressed: what reading one event costs.
 const BLOCK_BYTES: u32 = 64 << 10;
+/// Blocks of other sizes are read, too; these bound what a header can make us ask memory for.
+const BLOCK_BYTES_MIN: u32 = 4 << 10;
+const BLOCK_BYTES_MAX: u32 = 4 << 20;
 /// Compressing is done once and off the hot path; beyond this it takes much longer for little.
 const LEVEL: i32 = 9;
 
@@ -71,6 +74,17 @@ impl Packing {
                 Ok(Some(Self { len, table_at, block_bytes: word(88), blocks: word(92) }))
             }
         }
+    }
+
+    /// Whether it makes sense for a file of so many bytes.
+    pub(super) fn fits(&self, disk_bytes: u64) -> bool {
+        let Self { len, table_at, block_bytes, blocks } = *self;
+        let sizes = (BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(&block_bytes);
+        let content = len.checked_sub(SEGMENT_HEADER_BYTES);
+        let counts = content.map(|bytes| bytes.div_ceil(u64::from(block_bytes.max(1))));
+        sizes
+            && counts == Some(u64::from(blocks))
+            && table_at.checked_add(self.table_bytes() as u64) == Some(disk_bytes)
     }
 
     /// The header's block of the file.

@@ -65,6 +65,10 @@ impl Segment {
             return Ok(Self { header, path: path.into(), file, packed_bytes: None });
         };
         let disk_bytes = file.len().map_err(|error| EngineError::io("measuring", path, error))?;
+        if !packing.fits(disk_bytes) {
+            let what = "its header says another length of its compressed bytes than it has";
+            return Err(damage(path, PACKING_AT as u64, header.first, what));
+        }
         let file = Arc::new(Packed::new(file, header, packing));
         Ok(Self { header, path: path.into(), file, packed_bytes: Some(disk_bytes) })
     }

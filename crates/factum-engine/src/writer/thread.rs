@@ -19,6 +19,7 @@ use super::{
     tips::Tip,
 };
 use crate::{
+    compact,
     error::EngineError,
     index::Tail,
     log::{Segment, Stamp, mark},
@@ -50,7 +51,13 @@ fn seal(shared: &Shared, options: &Options, log: &Arc<Segment>, tail: &Tail, end
     // What was written ahead and not used is given back. A failure costs room, no more.
     let _ = log.file.set_len(end);
     match sealing::seal(options, log, tail) {
-        Ok(sealed) => shared.replace_segment(Arc::new(sealed)),
+        Ok(sealed) => {
+            let sealed = Arc::new(sealed);
+            shared.replace_segment(Arc::clone(&sealed));
+            if options.compress {
+                compact::pack(shared, options, &sealed);
+            }
+        }
         Err(error) => {
             let path = log.path.display();
             tracing::warn!(%path, %error, "no index file was written; the next start builds it");

@@ -247,11 +247,16 @@ fn compaction_drops_what_is_hidden_and_changes_nothing_else() {
 
 #[test]
 fn g1_g2_g5_a_crash_at_any_call_of_a_compaction_leaves_every_segment_whole() {
-    crash_everywhere(3, Compact::default());
-    crash_everywhere(4, Compact { compress: true, ..Compact::default() });
+    crash_everywhere(3, Compact::default(), |_| {});
+    crash_everywhere(4, Compact { compress: true, ..Compact::default() }, |_| {});
 }
 
-fn crash_everywhere(seed: u64, request: Compact) {
+fn crash_everywhere(seed: u64, request: Compact, sabotage: impl Fn(&mut Options)) {
+    let options = |machine: &SimulatedMachine| {
+        let mut options = options(machine);
+        sabotage(&mut options);
+        options
+    };
     let whole = SimulatedMachine::new(seed);
     let oracle = {
         let ledger = open(&options(&whole)).unwrap();
@@ -370,12 +375,23 @@ fn g3_g6_readers_and_followers_see_no_gap_that_retention_does_not_explain() {
                 assert!(whole, "{name} has a gap: {revisions:?}");
             }
         });
+        // Another process may look at the files meanwhile.
+        let onlooker = scope.spawn(|| {
+            let mut looks = 0;
+            while !ended.load(Ordering::Acquire) {
+                let data = DataDir::open_read_only(dir.path(), Options::default()).unwrap();
+                everything(&data.ledger("l").unwrap());
+                looks += 1;
+            }
+            looks
+        });
         let mut rewritten = 0;
         while !ended.load(Ordering::Acquire) {
             let request = Compact { compress: rewritten % 2 == 1, ..Compact::default() };
             rewritten += run(&ledger, request).unwrap().rewritten;
         }
         reader.join().unwrap();
+        assert!(onlooker.join().unwrap() > 0);
         (writer.join().unwrap(), follower.join().unwrap(), rewritten)
     });
     assert!(rewritten > 10, "{rewritten}");
@@ -570,6 +586,24 @@ fn a_deleted_stream_keeps_no_content_on_the_disk() {
     assert!(unguarded.is_ok(), "what was dropped is in nobody's way");
 }
 
+#[test]
+fn segments_can_be_compressed_as_they_are_closed() {
+    let machine = SimulatedMachine::new(6);
+    let options = Options { compress: true, ..options(&machine) };
+    let ledger = open(&options).unwrap();
+    let oracle = history(&ledger, 6, REQUESTS);
+    let segments = ledger.inspect().unwrap().segments;
+    let (active, closed) = segments.split_last().unwrap();
+    assert!(closed.len() > 5 && closed.iter().all(|one| one.compressed) && !active.compressed);
+    assert_eq!(check(&ledger, &oracle, "before"), 0);
+    assert!(compact(&ledger).unwrap().dropped > 100);
+    drop(ledger);
+    let ledger = open(&options).unwrap();
+    goes_on(&ledger, &oracle, "after");
+    let segments = ledger.inspect().unwrap().segments;
+    assert_eq!(segments.iter().filter(|one| !one.compressed).count(), 1, "they stay compressed");
+}
+
 /// The tests above notice when what they look for is broken.
 #[cfg(feature = "sabotage")]
 mod sabotaged {
@@ -588,6 +622,17 @@ mod sabotaged {
     #[test]
     fn a_compaction_that_drops_one_too_many_is_noticed() {
         noticed(Sabotage::CompactionDropsMore);
+    }
+
+    #[test]
+    fn g2_a_rewritten_segment_that_was_not_synced_is_noticed() {
+        let caught = std::panic::catch_unwind(|| {
+            let bug = Some(Sabotage::CompactionNotSynced);
+            (3..9).for_each(|seed| {
+                crash_everywhere(seed, Compact::default(), |options| options.sabotage = bug);
+            });
+        });
+        assert!(caught.is_err(), "the deliberate bug was not caught");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How what the API says becomes a problem document.
 
 use factum::Fault;
-use factum_store::Conflict;
+use factum_store::{Conflict, StreamState};
 use serde_json::{Value, json};
 
 use super::{
@@ -80,6 +80,7 @@ fn conflict_json(conflict: &Conflict) -> Value {
         "condition": conflict.index,
         "head": conflict.head,
         "revision": conflict.revision,
+        "state": conflict.state.map(StreamState::name),
         "offending": offending
             .map(|one| json!({ "position": one.position, "type": one.event_type }))
             .collect::<Vec<_>>(),

@@ -114,7 +114,9 @@ async fn a_condition_that_does_not_hold_is_a_conflict_with_all_one_needs() {
     let conflict = conflict.problem("conflict");
     assert_eq!(
         conflict["conflict"],
-        json!({ "condition": 0, "head": 1, "revision": 0, "offending": [] })
+        json!({
+            "condition": 0, "head": 1, "revision": 0, "state": "live", "offending": [],
+        })
     );
     let no_match = json!({ "no_match": [{ "tags": ["x:1"] }] });
     let conflict = world.post(EVENTS, &with(no_match)).await.problem("conflict");

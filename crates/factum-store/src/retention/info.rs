@@ -179,6 +179,17 @@ fn expected(last: Option<Revision>) -> ExpectedRevision {
 }
 
 impl StreamState {
+    /// Its name, in snake case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeverExisted => "never_existed",
+            Self::Live => "live",
+            Self::Deleted => "deleted",
+            Self::Tombstoned => "tombstoned",
+        }
+    }
+
     /// The state of a stream: its last event, whether that is a tombstone, and what its metadata
     /// says, which is asked for only when it matters.
     #[must_use]
