@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use factum_store::{
-    ContentType, EventId, Head, Position, Receipt, RecordedEvent, Revision, Schema, Tag, Timestamp,
+    ContentType, EventId, Head, Position, Receipt, RecordedEvent, Retention, Revision, Schema,
+    StreamInfo, Tag, Timestamp,
 };
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -59,6 +60,22 @@ pub fn receipt(receipt: &Receipt) -> impl Serialize + '_ {
 pub fn head(head: Head) -> impl Serialize {
     let recorded_at = (head.position > Position::START).then(|| time(head.recorded_at));
     HeadJson { position: head.position, recorded_at }
+}
+
+/// What a stream is, and what is kept of it, as JSON.
+#[must_use]
+pub fn stream(info: &StreamInfo) -> impl Serialize + '_ {
+    let Retention { truncate_before, max_count, max_age_seconds, .. } = info.metadata.retention;
+    StreamJson {
+        stream: info.stream.as_str(),
+        state: info.state().name(),
+        last_revision: info.last,
+        truncate_before,
+        max_count,
+        max_age_seconds,
+        metadata_revision: info.metadata_revision,
+        data: (!info.metadata.data.is_empty()).then(|| Payload::of(&info.metadata.data)),
+    }
 }
 
 /// A moment in RFC 3339, UTC, to the microsecond: `2026-01-31T12:00:00.000000Z`.
@@ -120,6 +137,18 @@ struct ReceiptJson<'a> {
     last: Position,
     recorded_at: String,
     ids: &'a [EventId],
+}
+
+#[derive(Serialize)]
+struct StreamJson<'a> {
+    stream: &'a str,
+    state: &'static str,
+    last_revision: Option<Revision>,
+    truncate_before: Option<Revision>,
+    max_count: Option<u64>,
+    max_age_seconds: Option<u64>,
+    metadata_revision: Option<Revision>,
+    data: Option<Payload<'a>>,
 }
 
 #[derive(Serialize)]

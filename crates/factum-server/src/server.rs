@@ -22,6 +22,7 @@ pub struct Server {
     address: SocketAddr,
     config: Config,
     apps: BTreeMap<String, App>,
+    store: Option<Store>,
 }
 
 impl Server {
@@ -39,6 +40,7 @@ impl Server {
         config.check()?;
         let apps = open(store, domains).await?;
         let server = Self::over(config, apps).await?;
+        let server = Self { store: Some(store.clone()), ..server };
         store.set_address(&format!("http://{}", server.address)).map_err(ServeError::Store)?;
         Ok(server)
     }
@@ -55,7 +57,7 @@ impl Server {
         let refused = |problem| ServeError::Listen { listen: config.listen, problem };
         let listener = listen(config.listen).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, config, apps: apps.into_iter().collect() })
+        Ok(Self { listener, address, config, apps: apps.into_iter().collect(), store: None })
     }
 
     /// Where it listens: the port that was found, when any free one was asked for.
@@ -67,9 +69,9 @@ impl Server {
     /// Answers until `shutdown` resolves; then takes no more connections, lets the requests that
     /// are being answered end, ends the streams, and closes the applications.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, config, apps, .. } = self;
+        let Self { listener, config, apps, store, .. } = self;
         let (stop, stopping) = watch::channel(false);
-        let router = http::router(Api::new(apps.clone(), &config), &config, stopping);
+        let router = http::router(Api::new(apps.clone(), store, &config), &config, stopping);
         connection::serve(listener, router, &config, stop, shutdown).await;
         // A view may be at work on a large batch: its thread is waited for where that may block.
         let runtime = Handle::current();

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use factum::store::{
     Append, Invalid, Ledger, Receipt, Retention, Revision, StreamInfo, StreamMetadata, StreamName,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     args::Place,
@@ -148,7 +148,7 @@ async fn change(
     }
     let now = info(&ledger, stream).await?;
     let receipt = factum_server::json::receipt(&receipt);
-    Ok(output.json(&json!({ "receipt": receipt, "stream": to_json(&now) }))?)
+    Ok(output.json(&json!({ "receipt": receipt, "stream": factum_server::json::stream(&now) }))?)
 }
 
 impl Set {
@@ -187,20 +187,9 @@ impl Set {
     }
 }
 
-fn to_json(info: &StreamInfo) -> Value {
-    let Retention { truncate_before, max_count, max_age_seconds, .. } = info.metadata.retention;
-    let data: Option<Value> = serde_json::from_slice(&info.metadata.data).ok();
-    json!({
-        "stream": info.stream, "state": info.state().name(), "last_revision": info.last,
-        "truncate_before": truncate_before, "max_count": max_count,
-        "max_age_seconds": max_age_seconds, "metadata_revision": info.metadata_revision,
-        "data": data,
-    })
-}
-
 fn show(info: &StreamInfo, output: &mut Output) -> Result<(), Failure> {
     if !output.for_people() {
-        return Ok(output.json(&to_json(info))?);
+        return Ok(output.json(&factum_server::json::stream(info))?);
     }
     output.line(format!("stream {}: {}", info.stream, info.state().name().replace('_', " ")))?;
     if let Some(last) = info.last {

@@ -22,6 +22,7 @@ pub(crate) struct Bulkheads {
     /// Queries that wait for a view to have seen something.
     pub(crate) waiting_queries: Bulkhead,
     pub(crate) subscriptions: Bulkhead,
+    pub(crate) compactions: Bulkhead,
     /// Looks that subscriptions make at the ledger's files.
     pub(crate) looks: Arc<Semaphore>,
 }
@@ -34,6 +35,7 @@ impl Bulkheads {
             queries: of("queries", config.queries_max),
             waiting_queries: of("queries", config.queries_max),
             subscriptions: of("subscriptions", config.subscriptions_max),
+            compactions: of("compactions", 1),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
         }
     }

@@ -4,16 +4,18 @@
 mod append;
 mod bulkhead;
 mod command;
+mod compact;
 mod error;
 mod events;
 mod health;
 mod ledgers;
+mod streams;
 mod subscribe;
 mod view;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use factum::App;
+use factum::{App, Store};
 use factum_store::Ledger;
 
 pub(crate) use append::AppendEvents;
@@ -22,6 +24,7 @@ pub(crate) use command::RunCommand;
 pub(crate) use error::ApiError;
 pub(crate) use events::{Next, ReadEvents};
 pub(crate) use ledgers::LedgerStatus;
+pub(crate) use streams::{Change, ChangeStream};
 pub(crate) use subscribe::{SubscribeEvents, Subscription};
 pub(crate) use view::AskView;
 
@@ -31,13 +34,15 @@ use crate::Config;
 pub(crate) struct Api {
     /// Each ledger's application, by the ledger's name.
     apps: BTreeMap<String, App>,
+    /// Where the ledgers are kept, when the server opened them itself.
+    store: Option<Store>,
     bulkheads: Bulkheads,
     view_deadline: Duration,
 }
 
 impl Api {
-    pub(crate) fn new(apps: BTreeMap<String, App>, config: &Config) -> Self {
-        Self { apps, bulkheads: Bulkheads::new(config), view_deadline: config.view_deadline }
+    pub(crate) fn new(apps: BTreeMap<String, App>, store: Option<Store>, config: &Config) -> Self {
+        Self { apps, store, bulkheads: Bulkheads::new(config), view_deadline: config.view_deadline }
     }
 
     fn app(&self, ledger: &str) -> Result<App, ApiError> {

@@ -161,7 +161,7 @@ mod tests {
         let app = App::over(Arc::new(MemoryLedger::new()), Arc::new(MemoryViewStore::new()));
         let app = app.await.expect("an application");
         let ledger = Arc::clone(app.ledger());
-        let api = Api::new([("l".to_owned(), app)].into(), &Config::default());
+        let api = Api::new([("l".to_owned(), app)].into(), None, &Config::default());
         let (query, after) = (Query::all(), Position::START);
         let follow = SubscribeEvents { ledger: "l".into(), query, after };
         (ledger, api.subscribe(follow).await.expect("is followed"))

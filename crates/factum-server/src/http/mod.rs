@@ -15,6 +15,7 @@ mod problem;
 mod problems;
 mod routes;
 mod stream;
+mod streams;
 mod view;
 
 use std::{sync::Arc, time::Duration};

@@ -21,7 +21,7 @@ use super::{
     health, ledgers,
     parameters::{Known, Parameters},
     problem::{Kind, Problem},
-    problems, view,
+    problems, streams, view,
 };
 
 /// One method of one path.
@@ -59,6 +59,17 @@ pub(crate) fn routes() -> Vec<Route> {
         post_("/v1/ledgers/{ledger}/events",
             "append events, with conditions; safe to retry with an Idempotency-Key",
             post(events::append)),
+        get_("/v1/ledgers/{ledger}/streams/{stream}",
+            "a stream: its last revision, its state, what is kept of it", NONE,
+            get(streams::show)),
+        post_("/v1/ledgers/{ledger}/streams/{stream}/metadata",
+            "say how much of a stream is kept", post(streams::set)),
+        post_("/v1/ledgers/{ledger}/streams/{stream}/delete",
+            "hide all of a stream; it can be written again", post(streams::delete)),
+        post_("/v1/ledgers/{ledger}/streams/{stream}/tombstone",
+            "end a stream for ever", post(streams::tombstone)),
+        post_("/v1/ledgers/{ledger}/compactions",
+            "drop what is hidden, while the ledger goes on", post(streams::compact)),
         get_("/v1/ledgers/{ledger}/commands",
             "the commands, with their fields and the refusals they can meet", NONE,
             get(command::catalogue)),

@@ -11,5 +11,6 @@ mod routes;
 mod standstill;
 mod store;
 mod stream;
+mod streams;
 mod views;
 mod world;

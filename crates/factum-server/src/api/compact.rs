@@ -1,0 +1,32 @@
+//! Compaction of a ledger that goes on being used.
+
+use std::ops::ControlFlow;
+
+use factum::{Compact, Compacted, Fault};
+use tokio::sync::watch;
+
+use super::{Api, ApiError};
+
+impl Api {
+    /// Drops what retention hides, and ends early, to go on the next time, when the server stops.
+    pub(crate) async fn compact(
+        &self,
+        ledger: String,
+        request: Compact,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Compacted, ApiError> {
+        self.ledger(&ledger)?;
+        let Some(store) = self.store.clone() else {
+            let what = "this server has applications only, and no data directory to compact";
+            return Err(Fault::Unavailable(what.to_owned()).into());
+        };
+        let compacted = async move {
+            store.compact(&ledger, request, |_| match *stopping.borrow() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        };
+        // It takes a place of its own: minutes of it must not take one from a query.
+        Ok(self.bulkheads.compactions.run(compacted).await??)
+    }
+}

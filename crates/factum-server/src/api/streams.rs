@@ -1,0 +1,71 @@
+//! What a stream is and what is kept of it; limiting, deleting and ending it.
+
+use factum_store::{
+    Append, Bytes, Invalid, Receipt, Revision, StreamInfo, StreamMetadata, StreamName,
+};
+
+use super::{Api, ApiError};
+
+/// What is to become of a stream.
+pub(crate) struct ChangeStream {
+    pub(crate) ledger: String,
+    pub(crate) stream: StreamName,
+    pub(crate) change: Change,
+}
+
+/// A change of a stream. `Some(None)` takes a limit away, `None` leaves it as it is.
+pub(crate) enum Change {
+    Set {
+        truncate_before: Option<Option<Revision>>,
+        max_count: Option<Option<u64>>,
+        max_age_seconds: Option<Option<u64>>,
+        data: Option<Bytes>,
+    },
+    Delete,
+    Tombstone,
+}
+
+impl Api {
+    pub(crate) async fn stream(
+        &self,
+        ledger: &str,
+        stream: StreamName,
+    ) -> Result<StreamInfo, ApiError> {
+        let ledger = self.ledger(ledger)?;
+        Ok(self.bulkheads.queries.run(async move { ledger.stream(stream).await }).await??)
+    }
+
+    /// Changes a stream, unless it is changed by somebody else meanwhile.
+    pub(crate) async fn change_stream(
+        &self,
+        request: ChangeStream,
+    ) -> Result<(Receipt, StreamInfo), ApiError> {
+        let ledger = self.ledger(&request.ledger)?;
+        let ChangeStream { stream, change, .. } = request;
+        let changed = async move {
+            let append = change.append(&ledger.stream(stream.clone()).await?)?;
+            let receipt = ledger.append(append).await?;
+            Ok::<_, ApiError>((receipt, ledger.stream(stream).await?))
+        };
+        self.bulkheads.commands.run(changed).await?
+    }
+}
+
+impl Change {
+    fn append(self, info: &StreamInfo) -> Result<Append, Invalid> {
+        match self {
+            Self::Delete => info.delete(),
+            Self::Tombstone => Ok(info.tombstone()),
+            Self::Set { truncate_before, max_count, max_age_seconds, data } => {
+                let StreamMetadata { mut retention, data: now } = info.metadata.clone();
+                retention.truncate_before = truncate_before.unwrap_or(retention.truncate_before);
+                retention.max_count = max_count.unwrap_or(retention.max_count);
+                retention.max_age_seconds = max_age_seconds.unwrap_or(retention.max_age_seconds);
+                // Deleted means hidden up to a revision: without one it is not deleted.
+                retention.deleted &= retention.truncate_before.is_some();
+                let now = if now.is_empty() { Bytes::from_static(b"{}") } else { now };
+                info.set(&StreamMetadata { retention, data: data.unwrap_or(now) })
+            }
+        }
+    }
+}
