@@ -99,6 +99,12 @@ impl Visible {
         Ok(windows.iter().any(Option::is_some).then_some(Self { windows, switch }))
     }
 
+    /// Whether the query asks for one stream and nothing else: then what is hidden of it lies before
+    /// what is visible of it.
+    pub(crate) fn of_one_stream(&self) -> bool {
+        self.windows.len() == 1
+    }
+
     /// Whether an event that the query matches is shown: by an item that names no stream, or one
     /// whose stream it is visible in.
     pub(crate) fn shows(&self, query: &Query, parts: &EventParts, recorded_at: Timestamp) -> bool {

@@ -66,12 +66,16 @@ impl Search<'_> {
         }
         let start = self.first_of(low, high);
         let switch = snapshot.switch;
-        let mut run = Run { search: *self, low, high, next: start, taken: 0, looks: 0, switch };
+        let (taken, looks, done) = (0, 0, false);
+        let mut run = Run { search: *self, low, high, next: start, taken, looks, done, switch };
         for segment in snapshot.within(low, high, self.direction) {
             let mut plan = run.plan(segment);
             let ended = run.segment(segment, &mut plan, take)?;
             if let Some(explain) = explain.as_deref_mut() {
                 explain.segments.push(plan);
+            }
+            if run.done {
+                return Ok(Ended::Whole);
             }
             if ended.is_break() {
                 return Ok(Ended::Before(run.next));
@@ -104,6 +108,8 @@ struct Run<'a> {
     next: Position,
     taken: usize,
     looks: u64,
+    /// Nothing that is left can be taken.
+    done: bool,
     switch: Switch,
 }
 
@@ -204,6 +210,11 @@ impl Run<'_> {
         if let Some(visible) = self.search.visible
             && !visible.shows(self.search.query, &event, frame.recorded_at())
         {
+            // Before what is hidden of a stream everything is hidden.
+            self.done = self.search.direction == Direction::Backward && visible.of_one_stream();
+            if self.done {
+                return Ok(ControlFlow::Break(()));
+            }
             return Ok(ControlFlow::Continue(()));
         }
         if self.taken == self.search.limit || take(frame, slot)?.is_break() {

@@ -604,6 +604,22 @@ fn segments_can_be_compressed_as_they_are_closed() {
     assert_eq!(segments.iter().filter(|one| !one.compressed).count(), 1, "they stay compressed");
 }
 
+#[test]
+fn g12_reading_a_short_end_of_a_long_stream_backward_looks_at_no_more_than_that() {
+    let machine = SimulatedMachine::new(1);
+    let ledger = open(&options(&machine)).unwrap();
+    (0..400).for_each(|n| {
+        ledger.append_blocking(Append::new([event(n, Some(stream(1)))])).unwrap();
+    });
+    let set = block_on(ledger.stream(stream(1))).unwrap();
+    ledger.append_blocking(set.set(&StreamMetadata::keeping(counted(3))).unwrap()).unwrap();
+    let read = Read::new(QueryItem::stream(stream(1)).into()).backward().limit(10);
+    let (page, explain) = ledger.explain(&read).unwrap();
+    assert_eq!((page.events.len(), page.next), (3, None));
+    let looked: u64 = explain.segments.iter().map(|segment| segment.looked).sum();
+    assert_eq!(looked, 4, "the three, and the first that is hidden");
+}
+
 /// The tests above notice when what they look for is broken.
 #[cfg(feature = "sabotage")]
 mod sabotaged {
