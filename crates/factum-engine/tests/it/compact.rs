@@ -240,15 +240,20 @@ fn goes_on(ledger: &EngineLedger, oracle: &MemoryLedger, what: &str) {
 
 #[test]
 fn compaction_drops_what_is_hidden_and_changes_nothing_else() {
-    for seed in 1..=4 {
+    let seeds = std::env::var("FACTUM_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    for seed in 1..=seeds.unwrap_or(4) {
         compacted(seed, &options(&SimulatedMachine::new(seed)), seed % 2 == 0);
     }
 }
 
 #[test]
 fn g1_g2_g5_a_crash_at_any_call_of_a_compaction_leaves_every_segment_whole() {
-    crash_everywhere(3, Compact::default(), |_| {});
-    crash_everywhere(4, Compact { compress: true, ..Compact::default() }, |_| {});
+    // FACTUM_SEEDS asks for more of them.
+    let seeds = std::env::var("FACTUM_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    for seed in 3..3 + seeds.unwrap_or(2) {
+        let compress = seed % 2 == 0;
+        crash_everywhere(seed, Compact { compress, ..Compact::default() }, |_| {});
+    }
 }
 
 fn crash_everywhere(seed: u64, request: Compact, sabotage: impl Fn(&mut Options)) {
@@ -270,7 +275,7 @@ fn crash_everywhere(seed: u64, request: Compact, sabotage: impl Fn(&mut Options)
         machine.calls()
     };
     for at in 1..=calls {
-        let what = format!("crash at call {at} of {calls}");
+        let what = format!("seed {seed}, crash at call {at} of {calls}");
         let machine = whole.restart();
         let ledger = open(&options(&machine)).unwrap();
         machine.set_faults(Faults { crash_at: Some(at), ..Faults::default() });
