@@ -116,7 +116,9 @@ impl Verdicts {
         if self.streams.len() >= STREAMS_MAX {
             self.streams.clear();
         }
-        self.streams.insert(stream.clone(), kept);
+        // A name of its own: the one at hand holds on to the bytes that it was read with.
+        let name = StreamName::new(stream.as_str().to_owned())?;
+        self.streams.insert(name, kept);
         Ok(kept)
     }
 }
