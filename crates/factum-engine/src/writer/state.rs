@@ -67,6 +67,9 @@ impl State {
         group: &mut Group,
         durable: &dyn Durable,
     ) {
+        if group.is_empty() {
+            self.streams.settle();
+        }
         match self.decide(&prepared, group, durable) {
             Ok(Decision::Accept(patches)) => {
                 self.accept(prepared, answer, now, segment, group, &patches);

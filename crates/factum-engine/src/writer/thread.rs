@@ -32,7 +32,7 @@ use crate::{
 
 /// Bytes after which a group is written even though more waits.
 const GROUP_BYTES_MAX: usize = 16 << 20;
-/// Batches after which a group is written. Fewer than the streams that the state remembers.
+/// Batches after which a group is written.
 const GROUP_BATCHES_MAX: usize = 4_096;
 
 /// The writer of a ledger.

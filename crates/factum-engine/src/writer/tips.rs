@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use factum_store::{EventType, Retention, Revision, StreamName, StreamPlace, Tag};
 
-/// Streams that are remembered, in each of two generations.
+/// Streams that are remembered, in each of two generations, beside those of one group.
 const STREAMS_MAX: usize = 65_536;
 
 /// The last event of a stream.
@@ -76,12 +76,47 @@ impl Tips {
     }
 
     pub(super) fn put(&mut self, stream: StreamName, tip: Tip) {
+        self.0[0].insert(stream, tip);
+    }
+
+    /// All that was put here is durable: only now may some of it be forgotten. One group alone may
+    /// have more streams than are remembered.
+    pub(super) fn settle(&mut self) {
         let [young, old] = &mut self.0;
         if young.len() >= STREAMS_MAX {
-            // A stream of this very group may only be forgotten once it is durable: two
-            // generations are far more than a group has.
             *old = std::mem::take(young);
         }
-        young.insert(stream, tip);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(number: usize) -> StreamName {
+        StreamName::new(format!("s-{number}")).unwrap()
+    }
+
+    #[test]
+    fn g4_what_a_group_added_is_known_until_it_is_durable_however_much_it_is() {
+        let mut tips = Tips::default();
+        let count = 3 * STREAMS_MAX;
+        let tip = |number: usize| Tip { revision: Revision(number as u64), says: Says::Nothing };
+        (0..count).for_each(|number| tips.put(name(number), tip(number)));
+        for number in 0..count {
+            assert_eq!(tips.get(&name(number)), Some(tip(number)), "stream {number}");
+        }
+    }
+
+    #[test]
+    fn g12_what_is_durable_is_forgotten_when_it_is_too_much() {
+        let mut tips = Tips::default();
+        for number in 0..4 * STREAMS_MAX {
+            tips.settle();
+            tips.put(name(number), Tip { revision: Revision(0), says: Says::Nothing });
+        }
+        let [young, old] = &tips.0;
+        assert!(young.len() + old.len() <= 2 * STREAMS_MAX);
+        assert!(tips.get(&name(4 * STREAMS_MAX - 1)).is_some() && tips.get(&name(0)).is_none());
     }
 }

@@ -625,6 +625,35 @@ fn g12_reading_a_short_end_of_a_long_stream_backward_looks_at_no_more_than_that(
     assert_eq!(looked, 4, "the three, and the first that is hidden");
 }
 
+#[test]
+fn g6_a_follower_is_told_how_far_it_is_where_everything_was_dropped() {
+    let machine = SimulatedMachine::new(1);
+    let ledger = open(&options(&machine)).unwrap();
+    let dropped = 2 * Signal::PROGRESS_EVERY + 108;
+    for from in (0..dropped).step_by(100) {
+        let batch = (from..from + 100).map(|n| event(n, Some(stream(1))));
+        ledger.append_blocking(Append::new(batch)).unwrap();
+    }
+    let delete = block_on(ledger.stream(stream(1))).unwrap().delete().unwrap();
+    ledger.append_blocking(delete).unwrap();
+    (0..300).for_each(|n| {
+        ledger.append_blocking(Append::new([event(50_000 + n, None)])).unwrap();
+    });
+    compact(&ledger).unwrap();
+    let subscribe = Subscribe { query: Query::all(), after: Position::START };
+    let mut signals = ledger.subscribe(subscribe);
+    let (mut told, mut events) = (Vec::new(), 0);
+    let head = loop {
+        match block_on(signals.next()).unwrap().unwrap() {
+            Signal::Event(_) => events += 1,
+            Signal::Progress(position) => told.push(position.0),
+            Signal::CaughtUp(head) => break head.position,
+        }
+    };
+    assert_eq!(told, [Signal::PROGRESS_EVERY, 2 * Signal::PROGRESS_EVERY]);
+    assert_eq!((events, head.0), (300, dropped + 301));
+}
+
 /// The tests above notice when what they look for is broken.
 #[cfg(feature = "sabotage")]
 mod sabotaged {
