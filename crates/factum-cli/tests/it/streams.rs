@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{factum_fed, factum_in};
+use crate::harness::{Random, Running, command, factum_fed, factum_in};
 
 /// Many events of three streams, in more than one segment.
 fn filled(dir: &std::path::Path) {
@@ -84,6 +84,30 @@ fn streams_are_limited_deleted_and_ended_and_what_is_hidden_is_dropped() {
     assert_eq!(inspected["ledgers"][0]["segments"][0]["compressed"], true, "{inspected}");
     let text = factum_in(dir, &["compact"]).ok().stdout;
     assert!(text.contains("events dropped"), "{text}");
+}
+
+#[test]
+fn a_compaction_that_is_killed_leaves_everything_that_is_visible() {
+    let mut random = Random::new("a_compaction_that_is_killed");
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    filled(dir);
+    factum_in(dir, &["stream", "delete", "s-1"]).ok();
+    factum_in(dir, &["stream", "set", "s-2", "--max-count", "7"]).ok();
+    let seen = || ["s-0", "s-1", "s-2"].map(|stream| read(dir, &["--stream", stream]));
+    assert_eq!(seen(), [650, 0, 7]);
+    for _ in 0..4 {
+        let mut command = command(["compact", "--compress"]);
+        let mut running = Running::start(command.env("FACTUM_DIR", dir));
+        std::thread::sleep(std::time::Duration::from_millis(random.below(400)));
+        running.kill();
+        factum_in(dir, &["verify"]).ok();
+        assert_eq!(seen(), [650, 0, 7]);
+    }
+    factum_in(dir, &["compact", "--compress"]).ok();
+    let again = factum_in(dir, &["compact", "--json"]).ok().json();
+    assert_eq!(again["ledgers"][0]["dropped"], 0, "{again}");
+    assert_eq!(seen(), [650, 0, 7]);
 }
 
 #[test]
