@@ -12,7 +12,6 @@ use crate::{
     error::{Damage, EngineError},
     log::{RecoveredTail, Segment, segment_name},
     options::Options,
-    sealing::index_path,
     whole::read_segment,
 };
 
@@ -108,13 +107,13 @@ fn whole(segment: &Segment, next: Option<Position>) -> Result<(), EngineError> {
 
 /// Removes the index files of generations that are gone.
 fn remove_stray_indexes(dir: &Path, options: &Options, names: &[String], kept: &[Arc<Segment>]) {
-    for name in names.iter().filter(|name| name.ends_with(".idx")) {
-        let Some(named) = parse(&name.replace(".idx", ".log")) else { continue };
-        let path = dir.join(name);
-        let of_another =
-            |log: &&Arc<Segment>| log.first() == named.first && index_path(log) != path;
-        if kept.iter().any(|log| of_another(&log)) {
-            remove(options, &path);
+    for name in names {
+        let Some(stem) = name.strip_suffix(".idx") else { continue };
+        let Some(named) = parse(&format!("{stem}.log")) else { continue };
+        let found = kept.binary_search_by_key(&named.first, |log| log.first());
+        let of_another = |log: &Arc<Segment>| log.header.generation != named.generation;
+        if found.is_ok_and(|at| of_another(&kept[at])) {
+            remove(options, &dir.join(name));
         }
     }
 }
