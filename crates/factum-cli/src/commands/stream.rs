@@ -178,10 +178,8 @@ impl Set {
         }
         // Deleted means hidden up to a revision: without one it is not deleted.
         said.retention.deleted &= said.retention.truncate_before.is_some();
-        match &self.data {
-            Some(data) => said.data = data.trim().to_owned().into_bytes().into(),
-            None if said.data.is_empty() => said.data = "{}".into(),
-            None => {}
+        if let Some(data) = &self.data {
+            said.data = data.trim().to_owned().into_bytes().into();
         }
         said
     }

@@ -126,7 +126,7 @@ fn all(ledger: &dyn Ledger, query: impl Into<Query>) -> Vec<RecordedEvent> {
 }
 
 fn streams() -> Vec<StreamName> {
-    let named = (0..12).map(stream);
+    let named = (0..15).map(stream);
     named.clone().chain(named.map(|name| name.metadata_stream().unwrap())).collect()
 }
 
@@ -333,6 +333,47 @@ fn a_run_that_was_stopped_goes_on_where_it_stopped() {
     assert_eq!(compact(&ledger).unwrap().dropped, 0);
     let dropped: u64 = runs.iter().map(|run| run.dropped).sum();
     assert_eq!(check(&ledger, &oracle, "after") as u64, dropped);
+}
+
+/// Compactions between the appends change no answer.
+#[test]
+fn g4_conditions_are_answered_as_if_nothing_had_been_dropped() {
+    for seed in 21..25 {
+        let machine = SimulatedMachine::new(seed);
+        let ledger = open(&options(&machine)).unwrap();
+        let (oracle, mut chance, mut dropped) = (MemoryLedger::new(), Chance(seed), 0);
+        for number in 0..600 {
+            let name = stream(chance.below(15));
+            let info = block_on(oracle.stream(name.clone())).unwrap();
+            let append = match chance.below(12) {
+                // Some streams are deleted again and again, and their metadata says nothing else.
+                0 => block_on(oracle.stream(stream(12 + number % 3))).unwrap().delete().unwrap(),
+                1..4 => Append::new([event(1_000_000 + number, Some(stream(12 + number % 3)))]),
+                _ => request(&mut chance, number, true),
+            };
+            let expected = match chance.below(6) {
+                0 => ExpectedRevision::None,
+                1 => ExpectedRevision::Exists,
+                2 => ExpectedRevision::Exactly(info.last.unwrap_or_default()),
+                3 => ExpectedRevision::Exactly(info.next()),
+                _ => ExpectedRevision::Any,
+            };
+            let mut append = append.when(Condition::Revision { stream: name, expected });
+            let id = uuid::Uuid::from_u128(u128::from(2_000_000 + number));
+            append.events[0].id = Some(EventId(id));
+            let theirs = block_on(oracle.append(append.clone())).map(|receipt| receipt.first);
+            let ours = ledger.append_blocking(append).map(|receipt| receipt.first);
+            assert_eq!(ours, theirs, "seed {seed}, request {number}");
+            if number % 60 == 59 {
+                let compress = number % 120 == 59;
+                dropped +=
+                    run(&ledger, Compact { compress, ..Compact::default() }).unwrap().dropped;
+                let gone = check(&ledger, &oracle, &format!("seed {seed}, request {number}"));
+                assert_eq!(gone as u64, dropped, "seed {seed}, request {number}");
+            }
+        }
+        assert!(dropped > 50, "{dropped}");
+    }
 }
 
 /// Appends, reads and follows while one compaction comes after another.

@@ -63,7 +63,6 @@ impl Change {
                 retention.max_age_seconds = max_age_seconds.unwrap_or(retention.max_age_seconds);
                 // Deleted means hidden up to a revision: without one it is not deleted.
                 retention.deleted &= retention.truncate_before.is_some();
-                let now = if now.is_empty() { Bytes::from_static(b"{}") } else { now };
                 info.set(&StreamMetadata { retention, data: data.unwrap_or(now) })
             }
         }

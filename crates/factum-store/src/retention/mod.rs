@@ -44,7 +44,7 @@ pub struct Retention {
 pub struct StreamMetadata {
     /// What the ledger heeds.
     pub retention: Retention,
-    /// The user's JSON, passed through.
+    /// The user's JSON, passed through; nothing at all is written as `{}`.
     pub data: Bytes,
 }
 
@@ -168,7 +168,7 @@ impl StreamMetadata {
     /// Metadata that only says what is kept.
     #[must_use]
     pub fn keeping(retention: Retention) -> Self {
-        Self { retention, data: Bytes::from_static(b"{}") }
+        Self { retention, data: Bytes::new() }
     }
 
     /// The event that says this of a stream.
@@ -177,7 +177,8 @@ impl StreamMetadata {
     /// [`Invalid`] when the stream can have no metadata.
     pub fn event(&self, of: &StreamName) -> Result<NewEvent, Invalid> {
         let event_type = EventType::new(EventType::METADATA)?;
-        let event = NewEvent::new(event_type, self.data.clone());
+        let data = if self.data.is_empty() { Bytes::from_static(b"{}") } else { self.data.clone() };
+        let event = NewEvent::new(event_type, data);
         Ok(event.tagged(self.retention.tags()).in_stream(of.metadata_stream()?))
     }
 
