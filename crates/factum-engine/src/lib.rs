@@ -32,8 +32,9 @@ mod writer;
 pub use compact::{Compact, Compacted};
 pub use data_dir::DataDir;
 pub use error::{Damage, EngineError};
-pub use index::{IndexError, ItemPlan, Role, TermPlan};
+pub use index::{IndexCache, IndexError, ItemPlan, Role, TermPlan};
 pub use ledger::EngineLedger;
+pub use log::{EventRef, TagsRef};
 pub use options::Options;
 pub use reader::{Explain, SegmentPlan};
 #[cfg(feature = "sabotage")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use factum_store::{Invalid, Limits};
 
 use crate::{
+    index::IndexCache,
     machine::{Machine, RealMachine},
     sabotage::Switch,
 };
@@ -25,6 +26,9 @@ pub struct Options {
     /// Zeros are written ahead of the frames in steps of this many bytes, so that a sync flushes
     /// data and journals nothing. 4 MiB.
     pub write_ahead_bytes: u64,
+    /// Pages of index files that are kept in memory, by all ledgers opened with these options or
+    /// clones of them. 32 MiB.
+    pub index_cache: IndexCache,
     /// Whether zeros, spare segments and index files are written by threads beside the writer.
     /// Without them the same work is done by the writer, in an order that depends on nothing else.
     pub background: bool,
@@ -43,6 +47,7 @@ impl Default for Options {
             limits: Limits::default(),
             segment_bytes_max: 64 << 20,
             write_ahead_bytes: 4 << 20,
+            index_cache: IndexCache::with_bytes(32 << 20),
             background: true,
             compress: false,
             #[cfg(feature = "sabotage")]

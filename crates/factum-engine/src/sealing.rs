@@ -12,8 +12,8 @@ use factum_store::{IdempotencyKey, Position};
 
 use crate::{
     error::{Damage, EngineError},
-    index::{Covered, Entry, IndexError, Indexed, Sealed, Tail, Tally, Term, terms_of},
-    log::{EventParts, Frame, RecoveredTail, Segment},
+    index::{Covered, Entry, IndexError, Indexed, Sealed, Tail, Term, push_terms},
+    log::{Frame, RecoveredTail, Segment},
     machine::File,
     options::Options,
     reader::{IndexedSegment, SegmentIndex},
@@ -74,7 +74,7 @@ fn build(
     let tail = index_of(log, last)?;
     match writable {
         true => keep(options, log, &tail),
-        false => Ok(Sealed::open(Arc::new(InMemory(tail.seal())), &Tally::default())?),
+        false => Ok(Sealed::open(Arc::new(InMemory(tail.seal())), &options.index_cache)?),
     }
 }
 
@@ -82,7 +82,7 @@ fn open(options: &Options, log: &Segment, last: Position) -> Result<Sealed, Engi
     let path = index_path(log);
     let file = options.machine.open(&path);
     let file = file.map_err(|error| EngineError::io("opening", &path, error))?;
-    let sealed = Sealed::open(file, &Tally::default())?;
+    let sealed = Sealed::open(file, &options.index_cache)?;
     let covered = Covered { first: log.first(), generation: log.header.generation };
     if sealed.segments() == [covered] && sealed.last() == last {
         return Ok(sealed);
@@ -146,13 +146,13 @@ fn terms_in(
     key: Option<&IdempotencyKey>,
     terms: &mut Vec<Term>,
 ) -> Result<(), EngineError> {
-    if let Some(parts) = frame.peek(slot)? {
-        let EventParts { id, event_type, tags, stream, .. } = &parts;
-        let stream = stream.as_ref();
-        terms_of(Indexed { id: *id, event_type, tags, stream, key }, terms);
+    terms.clear();
+    if let Some(event) = frame.peek(slot)? {
+        let own_id = event.own_id.then_some(event.id);
+        let (event_type, stream) = (event.event_type, event.stream.map(|(name, _)| name));
+        push_terms(Indexed { own_id, event_type, stream, key }, event.tags.iter(), terms);
     } else if let Some(dropped) = frame.dropped(slot)? {
-        terms.clear();
-        terms.push(Term::id(dropped.id));
+        terms.extend(dropped.own_id.then(|| Term::id(dropped.id)));
         terms.extend(dropped.end.iter().map(|end| Term::stream(&end.name)));
         terms.extend(key.map(Term::key));
     }

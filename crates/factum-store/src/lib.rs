@@ -33,7 +33,7 @@ pub use ledger::{BoxFuture, BoxStream, Direction, Head, Ledger, Page, Read, Sign
 pub use limits::{Invalid, Limits};
 pub use name::{Category, EventId, EventType, StreamName, Tag};
 pub use position::{Position, Revision, Timestamp};
-pub use query::{Query, QueryItem};
+pub use query::{Named, Query, QueryItem};
 pub use retention::{Retention, StreamInfo, StreamMetadata, StreamState, Window};
 pub use view_store::{
     Batch, Change, Checkpoint, Keyframe, Row, RowsPage, RowsRequest, ScratchStore, Shape,

@@ -125,8 +125,16 @@ impl StreamName {
     /// The stream's category: what stands before the first `-`, or the whole name.
     #[must_use]
     pub fn category(&self) -> Category {
-        let end = self.0.find('-').filter(|end| *end > 0).unwrap_or(self.0.len());
-        Category(self.0.slice_ref(&self.0[..end]))
+        Category(self.0.slice_ref(Category::of(&self.0)))
+    }
+}
+
+impl Category {
+    /// The category of a stream of this name, as text.
+    #[must_use]
+    pub fn of(stream: &str) -> &str {
+        let end = stream.find('-').filter(|end| *end > 0).unwrap_or(stream.len());
+        &stream[..end]
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Query`]: which events. [`Query::matches`] is the single definition of what matches; every
 //! index and every adapter is compared with it.
 
-use crate::{Category, EventType, RecordedEvent, StreamName, Tag};
+use crate::{Category, EventType, NewEvent, RecordedEvent, StreamName, Tag};
 
 /// Items OR-ed together (the DCB specification, <https://dcb.events/specification/>). A query
 /// without items matches nothing.
@@ -60,19 +60,53 @@ impl Query {
     /// Whether `event` is one of those asked for.
     #[must_use]
     pub fn matches(&self, event: &RecordedEvent) -> bool {
-        let stream = event.stream.as_ref().map(|place| &place.name);
-        self.matches_parts(&event.event_type, &event.tags, stream)
+        self.matches_named(event)
     }
 
-    /// The same, from the parts of an event that a query looks at. `tags` must be sorted.
+    /// The same, from the parts of an event that a query looks at.
     #[must_use]
-    pub fn matches_parts(
-        &self,
-        event_type: &EventType,
-        tags: &[Tag],
-        stream: Option<&StreamName>,
-    ) -> bool {
-        self.items.iter().any(|item| item.matches_parts(event_type, tags, stream))
+    pub fn matches_named(&self, event: &impl Named) -> bool {
+        self.items.iter().any(|item| item.matches_named(event))
+    }
+}
+
+/// The parts of an event that a query looks at, wherever they lie.
+pub trait Named {
+    /// What kind of fact it is.
+    fn event_type(&self) -> &str;
+
+    /// Whether it carries a label.
+    fn has_tag(&self, tag: &str) -> bool;
+
+    /// The stream it is in.
+    fn stream(&self) -> Option<&str>;
+}
+
+impl Named for RecordedEvent {
+    fn event_type(&self) -> &str {
+        self.event_type.as_str()
+    }
+
+    fn has_tag(&self, tag: &str) -> bool {
+        self.tags.binary_search_by(|mine| mine.as_str().cmp(tag)).is_ok()
+    }
+
+    fn stream(&self) -> Option<&str> {
+        self.stream.as_ref().map(|place| place.name.as_str())
+    }
+}
+
+impl Named for NewEvent {
+    fn event_type(&self) -> &str {
+        self.event_type.as_str()
+    }
+
+    fn has_tag(&self, tag: &str) -> bool {
+        self.tags.binary_search_by(|mine| mine.as_str().cmp(tag)).is_ok()
+    }
+
+    fn stream(&self) -> Option<&str> {
+        self.stream.as_ref().map(StreamName::as_str)
     }
 }
 
@@ -95,24 +129,19 @@ impl QueryItem {
         Self { stream: Some(stream), ..Self::default() }
     }
 
-    /// As [`Query::matches_parts`], of this item alone.
+    /// As [`Query::matches_named`], of this item alone.
     #[must_use]
-    pub fn matches_parts(
-        &self,
-        event_type: &EventType,
-        tags: &[Tag],
-        stream: Option<&StreamName>,
-    ) -> bool {
-        let named = self.types.contains(event_type);
-        let type_fits =
-            named || (self.types.is_empty() && (self.system || !event_type.is_system()));
+    pub fn matches_named(&self, event: &impl Named) -> bool {
+        let event_type = event.event_type();
+        let named = self.types.iter().any(|wanted| wanted.as_str() == event_type);
+        let system = event_type.starts_with('$');
+        let type_fits = named || (self.types.is_empty() && (self.system || !system));
         type_fits
-            && self.tags.iter().all(|tag| tags.binary_search(tag).is_ok())
-            && self.stream.as_ref().is_none_or(|wanted| stream == Some(wanted))
-            && self
-                .category
-                .as_ref()
-                .is_none_or(|wanted| stream.is_some_and(|s| s.category() == *wanted))
+            && self.tags.iter().all(|tag| event.has_tag(tag.as_str()))
+            && self.stream.as_ref().is_none_or(|wanted| event.stream() == Some(wanted.as_str()))
+            && self.category.as_ref().is_none_or(|wanted| {
+                event.stream().is_some_and(|s| Category::of(s) == wanted.as_str())
+            })
     }
 }
 

@@ -63,10 +63,11 @@ impl Verdicts {
         for slot in 0..frame.count() {
             let fate = match frame.peek(slot)? {
                 None => self.of_dropped(frame, slot)?,
-                Some(parts) => match parts.stream.as_ref().zip(parts.revision) {
+                Some(event) => match event.stream {
                     None => Fate::Kept,
                     Some((stream, revision)) => {
-                        let fate = self.of_event(stream, revision, frame.recorded_at())?;
+                        let stream = StreamName::new(stream.to_owned())?;
+                        let fate = self.of_event(&stream, revision, frame.recorded_at())?;
                         judged.dropped += u64::from(fate != Fate::Kept);
                         fate
                     }

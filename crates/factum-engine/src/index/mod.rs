@@ -23,13 +23,13 @@ mod tests;
 use factum_store::{Direction, Position, Timestamp};
 
 pub(crate) use header::Covered;
-pub use pages::IndexError;
 pub(crate) use pages::Tally;
-pub(crate) use planner::Part;
+pub use pages::{IndexCache, IndexError};
+pub(crate) use planner::{Asked, Part, UsedItem};
 pub use planner::{ItemPlan, Role, TermPlan};
 pub(crate) use sealed::Sealed;
 pub(crate) use tail::{Entry, Tail};
-pub(crate) use term::{Indexed, Term, terms_of};
+pub(crate) use term::{Indexed, Term, push_terms};
 
 use sealed::{SealedCursor, SealedLocator};
 use tail::TailCursor;
@@ -41,6 +41,8 @@ pub(crate) struct Place {
     pub(crate) segment: Position,
     /// Where its frame begins in the segment.
     pub(crate) offset: u64,
+    /// How long its frame is, where the index knows it.
+    pub(crate) bytes: Option<u32>,
     /// Which event of the frame it is, counted from 0.
     pub(crate) slot: u32,
 }
@@ -89,11 +91,15 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The last position recorded at or before a time; `None` when the first was recorded later.
-    pub(crate) fn position_at(&self, time: Timestamp) -> Result<Option<Position>, IndexError> {
+    /// Between which two positions the last one lies that was recorded at or before a time, of
+    /// which the first certainly was; `None` when all were recorded later.
+    pub(crate) fn around(
+        &self,
+        time: Timestamp,
+    ) -> Result<Option<(Position, Position)>, IndexError> {
         match self {
-            Self::Tail { tail, upto } => Ok(tail.position_at(time, *upto)),
-            Self::Sealed { sealed, tally } => sealed.position_at(time, tally),
+            Self::Tail { tail, upto } => Ok(tail.position_at(time, *upto).map(|at| (at, at))),
+            Self::Sealed { sealed, tally } => sealed.around(time, tally),
         }
     }
 

@@ -53,6 +53,34 @@ impl Tally {
     }
 }
 
+/// Pages of index files in memory, up to a number of bytes, whatever the length of the ledgers
+/// (G12). Cheap to clone; clones share it.
+#[derive(Clone)]
+pub struct IndexCache {
+    pages: Arc<quick_cache::sync::Cache<(u64, u32), Body>>,
+    files: Arc<AtomicU64>,
+}
+
+impl IndexCache {
+    /// A cache of at most this many bytes.
+    #[must_use]
+    pub fn with_bytes(bytes: u64) -> Self {
+        let pages = usize::try_from(bytes).unwrap_or(usize::MAX) / PAGE_BYTES;
+        Self { pages: Arc::new(quick_cache::sync::Cache::new(pages.max(1))), files: Arc::default() }
+    }
+
+    /// A number for a file that is opened: one that is written again is another file.
+    fn next_file(&self) -> u64 {
+        self.files.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl std::fmt::Debug for IndexCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IndexCache({} pages)", self.pages.capacity())
+    }
+}
+
 fn check(seal: u64, page: u32, body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&seal.to_le_bytes());
@@ -65,12 +93,31 @@ fn check(seal: u64, page: u32, body: &[u8]) -> u32 {
 pub(super) struct Pages {
     pub(super) file: Arc<dyn File>,
     pub(super) seal: u64,
+    cache: IndexCache,
+    /// Which file of the cache it is.
+    number: u64,
 }
 
 impl Pages {
-    /// The body of a page.
+    /// The pages of a file that is just being opened.
+    pub(super) fn new(file: Arc<dyn File>, cache: &IndexCache) -> Self {
+        Self { file, seal: 0, cache: cache.clone(), number: cache.next_file() }
+    }
+
+    /// The body of a page, read and checked once while the cache keeps it.
     pub(super) fn read(&self, page: u32, tally: &Tally) -> Result<Body, IndexError> {
         tally.count_one();
+        let key = (self.number, page);
+        if let Some(body) = self.cache.pages.get(&key) {
+            return Ok(body);
+        }
+        let body = self.fetch(page)?;
+        self.cache.pages.insert(key, Arc::clone(&body));
+        Ok(body)
+    }
+
+    /// Reads a page from the file and checks it.
+    pub(super) fn fetch(&self, page: u32) -> Result<Body, IndexError> {
         let mut bytes = [0; PAGE_BYTES];
         let read = self.file.read_at(&mut bytes, u64::from(page) * PAGE_BYTES as u64);
         let read = read.map_err(Arc::new)?;

@@ -4,9 +4,11 @@
 //! the others narrow it by leapfrog, so a hot tag is never walked because a rare one was asked for
 //! too. A term that most events carry would narrow little and is left to the look at the event.
 //! Items are merged without repetition. What comes out are candidates: the caller compares each
-//! with the event ([`Query::matches_parts`]).
+//! with the event ([`Query::matches_named`]).
 
-use factum_store::{Direction, Position, Query, QueryItem};
+use std::fmt;
+
+use factum_store::{Category, Direction, EventType, Position, Query, QueryItem, StreamName, Tag};
 
 use super::{Cursor, IndexError, Term, View};
 
@@ -51,7 +53,7 @@ pub enum Role {
 pub(crate) struct Candidates<'a> {
     items: Vec<ItemCursor<'a>>,
     direction: Direction,
-    pub(crate) plans: Vec<ItemPlan>,
+    pub(crate) plans: Vec<UsedItem>,
 }
 
 /// The events that carry all of an item's terms.
@@ -76,25 +78,63 @@ enum Next {
     Nothing,
 }
 
-/// What an item asks for: any of `terms`.
+/// What a query asks an index for: worked out once, used in every segment.
+pub(crate) struct Asked {
+    /// For each item what must be carried; `None` when an item names no term.
+    items: Option<Vec<Vec<Ask>>>,
+}
+
+/// One of the things that an item's events carry: any of `terms`.
 struct Ask {
-    asks: String,
+    asks: AskedFor,
     terms: Vec<Term>,
 }
 
+#[derive(Clone)]
+enum AskedFor {
+    Tag(Tag),
+    Stream(StreamName),
+    Category(Category),
+    Types(Vec<EventType>),
+}
+
+impl fmt::Display for AskedFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => write!(f, "tag {tag}"),
+            Self::Stream(stream) => write!(f, "stream {stream}"),
+            Self::Category(category) => write!(f, "category {category}"),
+            Self::Types(types) => {
+                let names: Vec<_> = types.iter().map(EventType::as_str).collect();
+                write!(f, "type {}", names.join(", "))
+            }
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn of(query: &Query) -> Self {
+        let items: Vec<_> = query.items.iter().map(asks).collect();
+        let scan = items.iter().any(Vec::is_empty);
+        Self { items: (!scan).then_some(items) }
+    }
+
+    /// Whether the index can narrow the query down.
+    pub(crate) fn is_some(&self) -> bool {
+        self.items.is_some()
+    }
+}
+
 impl<'a> Part<'a> {
-    /// Plans `query` in the segment that `view` shows.
+    /// Plans a query in the segment that `view` shows.
     pub(crate) fn plan(
         view: View<'a>,
-        query: &Query,
+        asked: &Asked,
         direction: Direction,
     ) -> Result<Self, IndexError> {
-        let asks: Vec<_> = query.items.iter().map(asks).collect();
-        if asks.iter().any(Vec::is_empty) {
-            return Ok(Self::Scan);
-        }
+        let Some(asked) = &asked.items else { return Ok(Self::Scan) };
         let mut candidates = Candidates { items: Vec::new(), direction, plans: Vec::new() };
-        for asks in asks {
+        for asks in asked {
             let (plan, cursor) = plan_item(view, asks)?;
             candidates.plans.push(plan);
             candidates.items.extend(cursor);
@@ -105,40 +145,59 @@ impl<'a> Part<'a> {
 
 fn asks(item: &QueryItem) -> Vec<Ask> {
     let one = |asks, term| Ask { asks, terms: vec![term] };
-    let mut asks: Vec<_> =
-        item.tags.iter().map(|tag| one(format!("tag {tag}"), Term::tag(tag))).collect();
+    let tag = |tag: &Tag| one(AskedFor::Tag(tag.clone()), Term::tag(tag));
+    let mut asks: Vec<_> = item.tags.iter().map(tag).collect();
     if let Some(stream) = &item.stream {
-        asks.push(one(format!("stream {stream}"), Term::stream(stream)));
+        asks.push(one(AskedFor::Stream(stream.clone()), Term::stream(stream)));
     } else if let Some(category) = &item.category {
         // A stream says its category already.
-        asks.push(one(format!("category {category}"), Term::category(category)));
+        asks.push(one(AskedFor::Category(category.clone()), Term::category(category)));
     }
     if !item.types.is_empty() {
-        let names: Vec<_> = item.types.iter().map(|t| t.as_str()).collect();
         let mut terms: Vec<_> = item.types.iter().map(Term::event_type).collect();
         terms.sort_unstable();
         terms.dedup();
-        asks.push(Ask { asks: format!("type {}", names.join(", ")), terms });
+        asks.push(Ask { asks: AskedFor::Types(item.types.clone()), terms });
     }
     asks
+}
+
+/// How the terms of an item are used, in words only when somebody asks.
+pub(crate) struct UsedItem(Vec<UsedTerm>);
+
+struct UsedTerm {
+    asks: AskedFor,
+    count: u64,
+    role: Role,
+}
+
+impl UsedItem {
+    pub(crate) fn explain(&self) -> ItemPlan {
+        let explain = |used: &UsedTerm| TermPlan {
+            asks: used.asks.to_string(),
+            count: used.count,
+            role: used.role,
+        };
+        ItemPlan { terms: self.0.iter().map(explain).collect() }
+    }
 }
 
 /// An item's plan, and its cursor unless it is certain that nothing matches.
 fn plan_item<'a>(
     view: View<'a>,
-    asks: Vec<Ask>,
-) -> Result<(ItemPlan, Option<ItemCursor<'a>>), IndexError> {
+    asks: &[Ask],
+) -> Result<(UsedItem, Option<ItemCursor<'a>>), IndexError> {
     let mut found = Vec::new();
     for Ask { asks, terms } in asks {
         let (mut count, mut cursors) = (0, Vec::new());
         for term in terms {
-            let (carry, cursor) = view.postings(term)?;
+            let (carry, cursor) = view.postings(*term)?;
             count += carry;
             if carry > 0 {
                 cursors.push((cursor, Next::Unknown));
             }
         }
-        let plan = TermPlan { asks, count, role: Role::Narrows };
+        let plan = UsedTerm { asks: asks.clone(), count, role: Role::Narrows };
         let empty = count == 0;
         found.push((plan, UnionCursor { cursors }));
         if empty {
@@ -161,7 +220,7 @@ fn plan_item<'a>(
     }
     let nothing = terms.first().is_none_or(|lead| lead.count == 0);
     let cursor = (!nothing).then_some(ItemCursor { unions, next: None, done: false });
-    Ok((ItemPlan { terms }, cursor))
+    Ok((UsedItem(terms), cursor))
 }
 
 /// Whether `a` comes before `b`.

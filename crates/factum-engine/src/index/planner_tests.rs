@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use factum_store::{
-    Direction, EventId, EventType, Position, Query, QueryItem, StreamName, Tag, Timestamp,
+    Direction, EventId, EventType, NewEvent, Position, Query, QueryItem, StreamName, Tag, Timestamp,
 };
 use proptest::prelude::*;
 
 use super::{
-    Entry, Indexed, Part, Role, Sealed, Tail, Tally, View, planner::Candidates, terms_of,
+    Entry, IndexCache, Indexed, Part, Role, Sealed, Tail, Tally, View,
+    planner::{Asked, Candidates},
+    push_terms,
     tests::Bytes,
 };
 
@@ -18,6 +20,13 @@ struct Event {
     event_type: EventType,
     tags: Vec<Tag>,
     stream: Option<StreamName>,
+}
+
+impl Event {
+    fn named(&self) -> NewEvent {
+        let Self { event_type, tags, stream } = self.clone();
+        NewEvent { stream, ..NewEvent::new(event_type, "").tagged(tags) }
+    }
 }
 
 fn some_type() -> impl Strategy<Value = EventType> {
@@ -62,12 +71,14 @@ fn tail_of(events: &[Event]) -> Tail {
     for (i, event) in (0..).zip(events) {
         let id = EventId(uuid::Uuid::from_u128(i));
         let Event { event_type, tags, stream } = event;
-        let indexed = Indexed { id, event_type, tags, stream: stream.as_ref(), key: None };
-        terms_of(indexed, &mut terms);
+        let (event_type, stream) = (event_type.as_str(), stream.as_ref().map(StreamName::as_str));
+        let indexed = Indexed { own_id: Some(id), event_type, stream, key: None };
+        terms.clear();
+        push_terms(indexed, tags.iter().map(Tag::as_str), &mut terms);
         tail.push(&Entry {
             position: Position(FIRST + i as u64),
             recorded_at: Timestamp::from_micros(1),
-            offset: 64 + i as u64,
+            offset: 64 + 8 * i as u64,
             opens_frame: true,
             terms: &terms,
         });
@@ -76,7 +87,7 @@ fn tail_of(events: &[Event]) -> Tail {
 }
 
 fn sealed_of(tail: &Tail) -> Sealed {
-    Sealed::open(Arc::new(Bytes(tail.seal())), &Tally::default()).unwrap()
+    Sealed::open(Arc::new(Bytes(tail.seal())), &IndexCache::with_bytes(1 << 20)).unwrap()
 }
 
 /// Everything from `from` on, in the direction of the plan.
@@ -93,7 +104,7 @@ fn walk(candidates: &mut Candidates<'_>, from: Position, to: Direction) -> Vec<P
 }
 
 fn check(view: View<'_>, events: &[Event], query: &Query, from: Position, to: Direction) {
-    let Part::Candidates(mut candidates) = Part::plan(view, query, to).unwrap() else {
+    let Part::Candidates(mut candidates) = Part::plan(view, &Asked::of(query), to).unwrap() else {
         let bare =
             |item: &QueryItem| *item == QueryItem { system: item.system, ..Default::default() };
         assert!(query.items.iter().any(bare), "only an item without terms asks for a scan");
@@ -101,7 +112,7 @@ fn check(view: View<'_>, events: &[Event], query: &Query, from: Position, to: Di
     };
     let matches = |position: &Position| {
         let event = &events[(position.0 - FIRST) as usize];
-        query.matches_parts(&event.event_type, &event.tags, event.stream.as_ref())
+        query.matches_named(&event.named())
     };
     let seen = (FIRST..=view.last().0).map(Position).filter(matches);
     let mut expected: Vec<_> = match to {
@@ -158,10 +169,10 @@ fn cost(sealed: &Sealed, tags: &[&str]) -> (u64, usize, Vec<Role>) {
     let item = QueryItem::tags(tags.iter().map(|tag| tag.parse().unwrap()));
     let tally = Tally::default();
     let view = View::Sealed { sealed, tally: &tally };
-    let part = Part::plan(view, &item.into(), Direction::Forward).unwrap();
+    let part = Part::plan(view, &Asked::of(&item.into()), Direction::Forward).unwrap();
     let Part::Candidates(mut candidates) = part else { panic!("tags are terms") };
     let found = walk(&mut candidates, Position::START, Direction::Forward);
-    let roles = candidates.plans[0].terms.iter().map(|term| term.role).collect();
+    let roles = candidates.plans[0].explain().terms.iter().map(|term| term.role).collect();
     (tally.pages(), found.len(), roles)
 }
 

@@ -19,7 +19,7 @@ use super::{
     dictionary::{self, DictionaryWriter},
     frames::{self, FrameLeaf, FrameRow, FramesWriter},
     header::{Covered, Header, Span},
-    pages::{IndexError, PageRun, Pages, Recent, Tally, seal_of},
+    pages::{IndexCache, IndexError, PageRun, Pages, Recent, Tally, seal_of},
     postings::{Cursor, PostingsWriter, Stored},
     term::Term,
 };
@@ -91,9 +91,9 @@ impl Sealed {
     ///
     /// # Errors
     /// [`IndexError::Damaged`] when it is not a whole index file: build it again.
-    pub(crate) fn open(file: Arc<dyn File>, tally: &Tally) -> Result<Self, IndexError> {
-        let mut pages = Pages { file, seal: 0 };
-        let body = pages.read(0, tally)?;
+    pub(crate) fn open(file: Arc<dyn File>, cache: &IndexCache) -> Result<Self, IndexError> {
+        let mut pages = Pages::new(file, cache);
+        let body = pages.fetch(0)?;
         let damaged = |problem| IndexError::Damaged { page: 0, problem };
         let header = Header::parse(&body).ok_or(damaged("it is not a header of version 1"))?;
         if pages.file.len().map_err(Arc::new)? != header.file_bytes() {
@@ -151,24 +151,26 @@ impl Sealed {
 
     /// Finds where events lie.
     pub(crate) fn locator<'a>(&'a self, tally: &'a Tally) -> SealedLocator<'a> {
-        SealedLocator { sealed: self, recent: self.recent(tally), leaf: FrameLeaf::default() }
+        SealedLocator { sealed: self, recent: self.recent(tally), leaf: None }
     }
 
-    /// The last position recorded at or before a time; `None` when the first was recorded later.
-    pub(crate) fn position_at(
+    /// Between which two positions the last one lies that was recorded at or before a time, of
+    /// which the first certainly was; `None` when all were recorded later.
+    pub(crate) fn around(
         &self,
         time: Timestamp,
         tally: &Tally,
-    ) -> Result<Option<Position>, IndexError> {
+    ) -> Result<Option<(Position, Position)>, IndexError> {
         if time >= self.header.latest {
-            return Ok(Some(self.last()));
+            return Ok(Some((self.last(), self.last())));
         }
         if time < self.header.earliest {
             return Ok(None);
         }
         let tree = frames::tree(self.header.frames.first, self.header.frame_leaves);
-        let places = frames::places_by(&tree, &mut self.recent(tally), time.micros)?;
-        Ok(places.checked_sub(1).map(|place| Position(self.first().0 + u64::from(place))))
+        let leaf = frames::leaf_by(&tree, &mut self.recent(tally), time.micros)?;
+        let position = |place: u32| Position(self.first().0 + u64::from(place));
+        Ok(leaf.map(|leaf| (position(leaf.begin()), position(leaf.end).prev())))
     }
 }
 
@@ -208,7 +210,7 @@ impl SealedCursor<'_> {
 pub(crate) struct SealedLocator<'a> {
     sealed: &'a Sealed,
     recent: Recent<'a>,
-    leaf: FrameLeaf,
+    leaf: Option<FrameLeaf>,
 }
 
 impl SealedLocator<'_> {
@@ -219,17 +221,21 @@ impl SealedLocator<'_> {
             return Ok(None);
         }
         let place = (position.0 - header.first.0) as u32;
-        if !self.leaf.contains(place) {
-            let tree = frames::tree(header.frames.first, header.frame_leaves);
-            self.leaf = frames::leaf_of(&tree, &mut self.recent, place)?;
-        }
-        let segment =
-            header.segments.get(usize::from(self.leaf.segment)).map(|segment| segment.first);
-        let found = self.leaf.at(place).zip(segment);
-        Ok(found.map(|(row, segment)| Place {
+        let leaf = match self.leaf.take().filter(|leaf| leaf.contains(place)) {
+            Some(leaf) => leaf,
+            None => {
+                let tree = frames::tree(header.frames.first, header.frame_leaves);
+                frames::leaf_of(&tree, &mut self.recent, place)?
+            }
+        };
+        let leaf = self.leaf.insert(leaf);
+        let segment = header.segments.get(usize::from(leaf.segment)).map(|of| of.first);
+        let found = leaf.at(place).zip(segment);
+        Ok(found.map(|((first, offset, bytes), segment)| Place {
             segment,
-            offset: row.offset,
-            slot: place - row.place,
+            offset,
+            bytes,
+            slot: place - first,
         }))
     }
 }

@@ -156,9 +156,12 @@ impl Tail {
         let place = self.place(position);
         let frames = self.frames.cells();
         let frame = frames.last_within(|frame| frame >> 32 <= u64::from(place))?;
+        let next = frames.get(frame + 1);
         let frame = frames.get(frame);
         let (opens, offset) = ((frame >> 32) as u32, frame & u64::from(u32::MAX));
-        Some(Place { segment: self.first, offset, slot: place - opens })
+        let bytes = (next != Column::UNFILLED).then(|| (next & u64::from(u32::MAX)) - offset);
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        Some(Place { segment: self.first, offset, bytes, slot: place - opens })
     }
 
     /// The last position up to `upto` recorded at or before a time.

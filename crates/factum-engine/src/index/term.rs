@@ -63,26 +63,29 @@ impl Term {
     }
 }
 
-/// The parts of an event that are indexed.
+/// The parts of an event that are indexed, but for its tags.
 #[derive(Clone, Copy)]
 pub(crate) struct Indexed<'a> {
-    pub(crate) id: EventId,
-    pub(crate) event_type: &'a EventType,
-    pub(crate) tags: &'a [Tag],
-    pub(crate) stream: Option<&'a StreamName>,
+    /// Its id, unless the ledger made it: then the id itself says where the event is.
+    pub(crate) own_id: Option<EventId>,
+    pub(crate) event_type: &'a str,
+    pub(crate) stream: Option<&'a str>,
     /// The key of the batch, with its first event.
     pub(crate) key: Option<&'a IdempotencyKey>,
 }
 
-/// The terms of an event.
-pub(crate) fn terms_of(event: Indexed<'_>, terms: &mut Vec<Term>) {
-    terms.clear();
-    terms.push(Term::id(event.id));
-    terms.push(Term::event_type(event.event_type));
-    terms.extend(event.tags.iter().map(Term::tag));
+/// Adds the terms of an event.
+pub(crate) fn push_terms<'a>(
+    event: Indexed<'_>,
+    tags: impl Iterator<Item = &'a str>,
+    terms: &mut Vec<Term>,
+) {
+    terms.extend(event.own_id.map(Term::id));
+    terms.push(Term::of(Kind::Type, event.event_type.as_bytes()));
+    terms.extend(tags.map(|tag| Term::of(Kind::Tag, tag.as_bytes())));
     if let Some(stream) = event.stream {
-        terms.push(Term::stream(stream));
-        terms.push(Term::category(&stream.category()));
+        terms.push(Term::of(Kind::Stream, stream.as_bytes()));
+        terms.push(Term::of(Kind::Category, Category::of(stream).as_bytes()));
     }
     terms.extend(event.key.map(Term::key));
 }

@@ -24,12 +24,14 @@ const CAUSATION: u8 = 5;
 const COMMAND: u8 = 6;
 const TRACE: u8 = 7;
 
-pub(crate) fn encode(bytes: &mut Vec<u8>, envelope: &Envelope, content_type: &ContentType) {
+pub(crate) fn encode(envelope: &Envelope, content_type: &ContentType) -> Vec<u8> {
+    // Most events have none of it, and an empty vector takes no memory.
+    let mut bytes = Vec::new();
     if let ContentType::Other(media) = content_type {
-        put(bytes, CONTENT_TYPE, &[media.as_bytes()]);
+        put(&mut bytes, CONTENT_TYPE, &[media.as_bytes()]);
     }
     if let Some(schema) = &envelope.schema {
-        put(bytes, SCHEMA, &[&schema.version.to_le_bytes(), schema.name.as_bytes()]);
+        put(&mut bytes, SCHEMA, &[&schema.version.to_le_bytes(), schema.name.as_bytes()]);
     }
     for (kind, value) in [
         (ACTOR, &envelope.actor),
@@ -38,13 +40,14 @@ pub(crate) fn encode(bytes: &mut Vec<u8>, envelope: &Envelope, content_type: &Co
         (TRACE, &envelope.trace),
     ] {
         if let Some(value) = value {
-            put(bytes, kind, &[value.as_bytes()]);
+            put(&mut bytes, kind, &[value.as_bytes()]);
         }
     }
     if !envelope.causation_ids.is_empty() {
         let ids: Vec<_> = envelope.causation_ids.iter().map(|id| &id.0.as_bytes()[..]).collect();
-        put(bytes, CAUSATION, &ids);
+        put(&mut bytes, CAUSATION, &ids);
     }
+    bytes
 }
 
 fn put(bytes: &mut Vec<u8>, kind: u8, values: &[&[u8]]) {

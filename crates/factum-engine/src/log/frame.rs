@@ -2,16 +2,15 @@
 //!
 //! ```text
 //!  offset  bytes
-//!       0      4  magic
-//!       4      4  length of the frame, header included; a multiple of 8
-//!       8      4  crc32 of the header without this field, seeded
-//!      12      4  crc32 of the body, seeded
+//!       0      4  crc32 of bytes 8 to 35, seeded: when it fits, the length can be trusted
+//!       4      4  crc32 of the body, begun with the one before
+//!       8      4  length of the frame, header included; a multiple of 8
+//!      12      4  number of events, 0 in a mark; the highest bit says that there is a key
 //!      16      8  position of the first event
 //!      24      8  recorded_at, microseconds
-//!      32      8  synced_upto: the last position known durable when this was written
-//!      40      4  number of events; 0 in a mark
-//!      44      4  bytes of the key, 0 without one
-//!      48         body: key · offsets of the events (4 bytes each, from the body's begin) · events
+//!      32      4  how many events before the first were not known durable when this was written
+//!      36         body: key · begins of all events but the first (4 bytes each, from the first
+//!                 event's begin) · events · zeros up to the length
 //! ```
 //!
 //! The key is: three lengths (2 bytes each: principal, operation, key), 2 zeros, the request's hash
@@ -23,28 +22,30 @@ use std::{path::Path, sync::Arc};
 use bytes::{BufMut, Bytes};
 use bytestring::ByteString;
 use factum_store::{
-    Append, EventId, IdempotencyKey, NewEvent, Position, Receipt, RecordedEvent, RequestHash,
-    Revision, Timestamp,
+    Append, EventId, IdempotencyKey, Position, Receipt, RecordedEvent, RequestHash, Revision,
+    Timestamp,
 };
 
 use super::{
     dropped::{self, Dropped},
-    event::{self, EventParts, REVISION_AT},
+    event::{self, EventRef},
     header::SegmentHeader,
+    id::IdRoot,
     segment::damage,
 };
 use crate::error::EngineError;
 
 /// Bytes before the body.
-pub(crate) const FRAME_HEADER_BYTES: usize = 48;
+pub(crate) const FRAME_HEADER_BYTES: usize = 36;
 /// Frames begin at multiples of this.
 pub(crate) const FRAME_ALIGN: usize = 8;
+/// Bytes of a mark.
+pub(crate) const MARK_BYTES: usize = FRAME_HEADER_BYTES.next_multiple_of(FRAME_ALIGN);
 
-const MAGIC: u32 = 0x4d52_46fa;
-const HEADER_CRC_AT: usize = 8;
-const BODY_CRC_AT: usize = 12;
+const BODY_CRC_AT: usize = 4;
+const CHECKED_AT: usize = 8;
 const KEY_HEAD_BYTES: usize = 8 + 32;
-const _: () = assert!(FRAME_HEADER_BYTES.is_multiple_of(FRAME_ALIGN));
+pub(super) const KEYED: u32 = 1 << 31;
 
 /// What is known of a frame only when it is written.
 #[derive(Clone, Copy)]
@@ -58,8 +59,10 @@ pub(crate) struct Stamp {
 #[derive(Default)]
 pub(crate) struct Encoded {
     bytes: Vec<u8>,
-    key_bytes: u32,
-    events: Vec<u32>,
+    /// The number of events, with [`KEYED`].
+    count: u32,
+    /// Where the first event begins.
+    events_at: usize,
 }
 
 /// Gives the event of a slot its place in its stream.
@@ -69,24 +72,28 @@ pub(crate) struct Patch {
 }
 
 impl Encoded {
-    /// Encodes a batch whose events all have ids.
-    pub(crate) fn new(append: &Append, ids: &[EventId]) -> Self {
-        let mut bytes = vec![0; FRAME_HEADER_BYTES];
+    /// Encodes a batch.
+    pub(crate) fn new(append: &Append) -> Self {
+        let payload: usize = append.events.iter().map(|event| event.data.len() + 128).sum();
+        let mut bytes = Vec::with_capacity(FRAME_HEADER_BYTES + payload);
+        bytes.resize(FRAME_HEADER_BYTES, 0);
+        let mut count = append.events.len() as u32;
         if let Some(key) = &append.key {
             put_key(&mut bytes, key);
+            count |= KEYED;
         }
-        let key_bytes = (bytes.len() - FRAME_HEADER_BYTES) as u32;
         let table = bytes.len();
-        bytes.resize(table + 4 * append.events.len(), 0);
-        let mut events = Vec::with_capacity(append.events.len());
-        for (slot, (new, id)) in append.events.iter().zip(ids).enumerate() {
-            let at = (bytes.len() - FRAME_HEADER_BYTES) as u32;
-            put_u32(&mut bytes, table + 4 * slot, at);
-            events.push(at);
-            put_event(&mut bytes, new, *id);
+        bytes.resize(table + 4 * (append.events.len() - 1), 0);
+        let events_at = bytes.len();
+        for (slot, new) in append.events.iter().enumerate() {
+            if slot > 0 {
+                let begin = (bytes.len() - events_at) as u32;
+                put_u32(&mut bytes, table + 4 * (slot - 1), begin);
+            }
+            event::encode(&mut bytes, new);
         }
         bytes.resize(bytes.len().next_multiple_of(FRAME_ALIGN), 0);
-        Self { bytes, key_bytes, events }
+        Self { bytes, count, events_at }
     }
 
     /// Bytes of the frame.
@@ -96,7 +103,7 @@ impl Encoded {
 
     /// How many events are in it.
     pub(crate) fn count(&self) -> usize {
-        self.events.len()
+        (self.count & !KEYED) as usize
     }
 
     /// The finished frame, at `offset` of the segment.
@@ -107,45 +114,43 @@ impl Encoded {
         stamp: Stamp,
         patches: &[Patch],
     ) -> Vec<u8> {
+        let table = self.events_at - 4 * (self.count() - 1);
         for Patch { slot, revision } in patches {
-            let at = FRAME_HEADER_BYTES + self.events[*slot] as usize + REVISION_AT;
-            self.bytes[at..at + 8].copy_from_slice(&revision.0.to_le_bytes());
+            let begin = match slot.checked_sub(1) {
+                None => 0,
+                Some(row) => u32_at(&self.bytes, table + 4 * row).unwrap_or_default() as usize,
+            };
+            event::put_revision(&mut self.bytes[self.events_at + begin..], *revision);
         }
-        let (count, key_bytes) = (self.events.len() as u32, self.key_bytes);
-        put_header(&mut self.bytes, segment.seed(offset), stamp, count, key_bytes);
+        put_header(&mut self.bytes, segment.seed(offset), stamp, self.count);
         self.bytes
     }
 }
 
 /// The mark of a clean stop.
 pub(crate) fn mark(segment: &SegmentHeader, offset: u64, stamp: Stamp) -> Vec<u8> {
-    let mut bytes = vec![0; FRAME_HEADER_BYTES];
-    put_header(&mut bytes, segment.seed(offset), stamp, 0, 0);
+    let mut bytes = vec![0; MARK_BYTES];
+    put_header(&mut bytes, segment.seed(offset), stamp, 0);
     bytes
 }
 
-pub(super) fn put_header(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32, key_bytes: u32) {
+pub(super) fn put_header(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32) {
     let len = bytes.len() as u32;
-    put_u32(bytes, 0, MAGIC);
-    put_u32(bytes, 4, len);
+    let behind = stamp.first.prev().0 - stamp.synced_upto.0;
+    put_u32(bytes, 8, len);
+    put_u32(bytes, 12, count);
     bytes[16..24].copy_from_slice(&stamp.first.0.to_le_bytes());
     bytes[24..32].copy_from_slice(&stamp.recorded_at.micros.to_le_bytes());
-    bytes[32..40].copy_from_slice(&stamp.synced_upto.0.to_le_bytes());
-    put_u32(bytes, 40, count);
-    put_u32(bytes, 44, key_bytes);
-    let body = crc(seed, &[&bytes[FRAME_HEADER_BYTES..]]);
+    put_u32(bytes, 32, u32::try_from(behind).unwrap_or(u32::MAX));
+    let header = crc(seed, &bytes[CHECKED_AT..FRAME_HEADER_BYTES]);
+    put_u32(bytes, 0, header);
+    let body = crc(header, &bytes[FRAME_HEADER_BYTES..]);
     put_u32(bytes, BODY_CRC_AT, body);
-    let header = header_crc(seed, bytes);
-    put_u32(bytes, HEADER_CRC_AT, header);
 }
 
-fn header_crc(seed: u32, bytes: &[u8]) -> u32 {
-    crc(seed, &[&bytes[..HEADER_CRC_AT], &bytes[BODY_CRC_AT..FRAME_HEADER_BYTES]])
-}
-
-fn crc(seed: u32, parts: &[&[u8]]) -> u32 {
+fn crc(seed: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(seed);
-    parts.iter().for_each(|part| hasher.update(part));
+    hasher.update(bytes);
     hasher.finalize()
 }
 
@@ -161,41 +166,45 @@ fn put_key(bytes: &mut Vec<u8>, key: &IdempotencyKey) {
     texts.iter().for_each(|text| bytes.extend_from_slice(text.as_bytes()));
 }
 
-fn put_event(bytes: &mut Vec<u8>, new: &NewEvent, id: EventId) {
-    event::encode(bytes, new, id);
-}
-
-/// The header of a frame whose checksum fits: its length can be trusted.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameHeader {
     pub(crate) len: u32,
-    body_crc: u32,
     pub(crate) first: Position,
     pub(crate) recorded_at: Timestamp,
     pub(crate) synced_upto: Position,
     pub(crate) count: u32,
-    pub(super) key_bytes: u32,
+    pub(super) keyed: bool,
 }
 
 impl FrameHeader {
-    /// Reads a header at `offset` of the segment; `None` when these bytes are none.
+    /// Reads a header whose checksum fits: its length can be trusted. `None` when these bytes are
+    /// none.
     pub(crate) fn decode(segment: &SegmentHeader, offset: u64, bytes: &[u8]) -> Option<Self> {
         let header: &[u8; FRAME_HEADER_BYTES] = bytes.first_chunk()?;
-        let word = |at: usize| u32_at(header, at).unwrap_or_default();
-        let long = |at: usize| u64_at(header, at).unwrap_or_default();
-        if word(0) != MAGIC || word(HEADER_CRC_AT) != header_crc(segment.seed(offset), header) {
-            return None;
-        }
-        let len = word(4);
+        let fits = u32_at(header, 0)? == crc(segment.seed(offset), &header[CHECKED_AT..]);
+        if fits { Self::of(header) } else { None }
+    }
+
+    /// Whether the body's checksum fits. `frame` begins with the frame whose header this is.
+    pub(crate) fn body_fits(&self, frame: &[u8]) -> bool {
+        let body = frame.get(FRAME_HEADER_BYTES..self.len as usize);
+        let (header, stored) = (u32_at(frame, 0), u32_at(frame, BODY_CRC_AT));
+        body.zip(header).is_some_and(|(body, header)| stored == Some(crc(header, body)))
+    }
+
+    fn of(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Self> {
+        let (len, count) = (u32_at(header, 8)?, u32_at(header, 12)?);
         let aligned = (len as usize).is_multiple_of(FRAME_ALIGN);
-        (aligned && len as usize >= FRAME_HEADER_BYTES).then(|| Self {
+        let first = u64_at(header, 16)?;
+        let synced_upto = first.checked_sub(1)?.saturating_sub(u32_at(header, 32)?.into());
+        (aligned && len as usize >= FRAME_HEADER_BYTES).then_some(Self {
             len,
-            body_crc: word(BODY_CRC_AT),
-            first: Position(long(16)),
-            recorded_at: Timestamp::from_micros(long(24)),
-            synced_upto: Position(long(32)),
-            count: word(40),
-            key_bytes: word(44),
+            first: Position(first),
+            recorded_at: Timestamp::from_micros(u64_at(header, 24)?),
+            synced_upto: Position(synced_upto),
+            count: count & !KEYED,
+            keyed: count & KEYED != 0,
         })
     }
 
@@ -203,33 +212,94 @@ impl FrameHeader {
     pub(crate) fn is_mark(&self) -> bool {
         self.count == 0
     }
-
-    /// Whether the body's checksum fits.
-    pub(crate) fn body_fits(&self, segment: &SegmentHeader, offset: u64, body: &[u8]) -> bool {
-        body.len() + FRAME_HEADER_BYTES == self.len as usize
-            && crc(segment.seed(offset), &[body]) == self.body_crc
-    }
-}
-
-/// A frame that was checked, and whose events are decoded when they are asked for. Everything that
-/// it hands out are slices of the same bytes.
-#[derive(Clone)]
-pub(crate) struct Frame {
-    /// The segment's file, for errors.
-    path: Arc<Path>,
-    pub(super) header: FrameHeader,
-    /// Where it begins in the segment.
-    offset: u64,
-    pub(super) body: Bytes,
 }
 
 /// A frame whose checksums fit, and whose content still makes no sense: a bug, or a foreign writer.
 pub(crate) type Nonsense = &'static str;
 
+/// A checked frame as it lies in a buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct FrameRef<'a> {
+    pub(crate) header: FrameHeader,
+    id_root: IdRoot,
+    /// All of it, header included.
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> FrameRef<'a> {
+    /// The frame of a checked header and its bytes.
+    pub(super) fn new(header: FrameHeader, id_root: IdRoot, bytes: &'a [u8]) -> Self {
+        Self { header, id_root, bytes: &bytes[..header.len as usize] }
+    }
+
+    /// The position after its last event.
+    pub(crate) fn next(&self) -> Position {
+        Position(self.header.first.0 + u64::from(self.header.count))
+    }
+
+    /// An event, without copying any of it; `None` when it was dropped.
+    pub(crate) fn event(&self, slot: u32) -> Result<Option<EventRef<'a>>, Nonsense> {
+        let position = Position(self.header.first.0 + u64::from(slot));
+        let (bytes, at) = (self.event_bytes(slot)?, self.header.recorded_at);
+        event::decode(bytes, position, at, || self.id_root.id(at, position))
+    }
+
+    /// What is left of an event that was dropped, and in how many bytes; `None` when it was not.
+    pub(super) fn dropped(&self, slot: u32) -> Result<Option<(Dropped, usize)>, Nonsense> {
+        let position = Position(self.header.first.0 + u64::from(slot));
+        let at = self.header.recorded_at;
+        dropped::decode(self.event_bytes(slot)?, || self.id_root.id(at, position))
+    }
+
+    pub(super) fn event_bytes(&self, slot: u32) -> Result<&'a [u8], Nonsense> {
+        let cut = "the frame's table of events is cut off";
+        if slot >= self.header.count {
+            return Err("the frame has no such event");
+        }
+        let table = FRAME_HEADER_BYTES + self.key_bytes()?;
+        let events = table + 4 * (self.header.count as usize - 1);
+        let begin = match slot.checked_sub(1) {
+            None => 0,
+            Some(row) => u32_at(self.bytes, table + 4 * row as usize).ok_or(cut)? as usize,
+        };
+        self.bytes.get(events + begin..).ok_or(cut)
+    }
+
+    /// Bytes of the key that the body begins with.
+    pub(super) fn key_bytes(&self) -> Result<usize, Nonsense> {
+        if !self.header.keyed {
+            return Ok(0);
+        }
+        let length = |at| u16_at(self.bytes, FRAME_HEADER_BYTES + at).map(usize::from);
+        let texts = length(0).zip(length(2)).zip(length(4)).ok_or("the frame's key is cut off")?;
+        let ((principal, operation), key) = texts;
+        Ok(KEY_HEAD_BYTES + principal + operation + key)
+    }
+}
+
+/// A checked frame, whose events are decoded when they are asked for. Everything that it hands out
+/// are slices of the same bytes.
+#[derive(Clone)]
+pub(crate) struct Frame {
+    /// The segment's file, for errors.
+    path: Arc<Path>,
+    pub(super) header: FrameHeader,
+    id_root: IdRoot,
+    /// Where it begins in the segment.
+    offset: u64,
+    bytes: Bytes,
+}
+
 impl Frame {
-    /// The frame of a header and its checked body.
-    pub(crate) fn new(path: Arc<Path>, header: FrameHeader, offset: u64, body: Bytes) -> Self {
-        Self { path, header, offset, body }
+    /// The frame of a checked header and its bytes.
+    pub(super) fn new(
+        path: Arc<Path>,
+        header: FrameHeader,
+        id_root: IdRoot,
+        offset: u64,
+        bytes: Bytes,
+    ) -> Self {
+        Self { path, header, id_root, offset, bytes }
     }
 
     pub(crate) fn offset(&self) -> u64 {
@@ -257,64 +327,39 @@ impl Frame {
         self.header.recorded_at
     }
 
-    /// The type, tags and stream of an event, without touching its body.
-    /// `None` when a compaction has dropped it.
-    pub(crate) fn peek(&self, slot: u32) -> Result<Option<EventParts>, EngineError> {
-        self.sound(self.event_bytes(slot).and_then(|bytes| match dropped::is_dropped(&bytes) {
-            true => Ok(None),
-            false => event::decode_parts(&bytes).map(Some),
-        }))
+    /// An event as it lies in the frame; `None` when a compaction has dropped it.
+    pub(crate) fn peek(&self, slot: u32) -> Result<Option<EventRef<'_>>, EngineError> {
+        self.sound(self.as_ref().event(slot))
     }
 
     /// What is left of an event that a compaction has dropped; `None` when it was not.
     pub(crate) fn dropped(&self, slot: u32) -> Result<Option<Dropped>, EngineError> {
-        self.sound(self.event_bytes(slot).and_then(|bytes| dropped::decode(&bytes)))
+        Ok(self.sound(self.as_ref().dropped(slot))?.map(|(dropped, _)| dropped))
     }
 
     /// A whole event, which was not dropped.
     pub(crate) fn event(&self, slot: u32) -> Result<RecordedEvent, EngineError> {
-        let position = Position(self.header.first.0 + u64::from(slot));
-        let at = self.header.recorded_at;
-        self.sound(self.event_bytes(slot).and_then(|b| event::decode(&b, position, at)))
+        let event = self.as_ref().event(slot).and_then(|event| match event {
+            Some(event) => event.share(&self.bytes),
+            None => Err("the event was dropped by a compaction"),
+        });
+        self.sound(event)
     }
 
     /// An event's identity.
     pub(crate) fn id(&self, slot: u32) -> Result<EventId, EngineError> {
-        self.sound(self.event_bytes(slot).and_then(|bytes| event::decode_id(&bytes)))
-    }
-
-    /// Content that makes no sense is damage, whatever the checksums say.
-    pub(super) fn sound<T>(&self, decoded: Result<T, Nonsense>) -> Result<T, EngineError> {
-        decoded.map_err(|what| damage(&self.path, self.offset, self.first(), what))
+        match self.peek(slot)? {
+            Some(event) => Ok(event.id),
+            None => {
+                let id = self.dropped(slot)?.map(|dropped| dropped.id);
+                self.sound(id.ok_or("an event in the frame is neither there nor dropped"))
+            }
+        }
     }
 
     /// The key that the batch was appended under.
     pub(crate) fn key(&self) -> Result<Option<IdempotencyKey>, EngineError> {
         self.sound(self.decode_key())
-    }
-
-    fn decode_key(&self) -> Result<Option<IdempotencyKey>, Nonsense> {
-        if self.header.key_bytes == 0 {
-            return Ok(None);
-        }
-        let cut = "the frame's key is cut off";
-        let key = self.body.get(..self.header.key_bytes as usize).ok_or(cut)?;
-        let lengths = [0, 2, 4].map(|at| u16_at(key, at).unwrap_or_default() as usize);
-        let request =
-            key.get(8..KEY_HEAD_BYTES).and_then(|hash| hash.try_into().ok()).ok_or(cut)?;
-        let mut at = KEY_HEAD_BYTES;
-        let mut texts = lengths.iter().map(|len| {
-            let text = self.body.get(at..at + len).ok_or(cut)?;
-            at += len;
-            ByteString::try_from(self.body.slice_ref(text)).map_err(|_| "the key is not UTF-8")
-        });
-        let mut text = || texts.next().unwrap_or(Err(cut));
-        Ok(Some(IdempotencyKey {
-            principal: text()?,
-            operation: text()?,
-            key: text()?,
-            request: RequestHash(request),
-        }))
     }
 
     /// What was answered for the batch.
@@ -324,22 +369,39 @@ impl Frame {
         Ok(Receipt { first, last, recorded_at, ids, replayed: false })
     }
 
-    pub(super) fn event_bytes(&self, slot: u32) -> Result<Bytes, Nonsense> {
-        let cut = "the frame's table of events is cut off";
-        if slot >= self.header.count {
-            return Err("the frame has no such event");
+    /// The same as it lies in its bytes.
+    pub(super) fn as_ref(&self) -> FrameRef<'_> {
+        FrameRef { header: self.header, id_root: self.id_root, bytes: &self.bytes }
+    }
+
+    /// Content that makes no sense is damage, whatever the checksums say.
+    pub(super) fn sound<T>(&self, decoded: Result<T, Nonsense>) -> Result<T, EngineError> {
+        decoded.map_err(|what| damage(&self.path, self.offset, self.first(), what))
+    }
+
+    fn decode_key(&self) -> Result<Option<IdempotencyKey>, Nonsense> {
+        if !self.header.keyed {
+            return Ok(None);
         }
-        let table = self.header.key_bytes as usize;
-        let begin = |slot: u32| u32_at(&self.body, table + 4 * slot as usize).map(|at| at as usize);
-        let start = begin(slot).ok_or(cut)?;
-        let end = match slot + 1 == self.header.count {
-            true => self.body.len(),
-            false => begin(slot + 1).ok_or(cut)?,
-        };
-        if start > end || end > self.body.len() {
-            return Err(cut);
-        }
-        Ok(self.body.slice(start..end))
+        let cut = "the frame's key is cut off";
+        let end = FRAME_HEADER_BYTES + self.as_ref().key_bytes()?;
+        let key = self.bytes.get(FRAME_HEADER_BYTES..end).ok_or(cut)?;
+        let lengths = [0, 2, 4].map(|at| u16_at(key, at).unwrap_or_default() as usize);
+        let request =
+            key.get(8..KEY_HEAD_BYTES).and_then(|hash| hash.try_into().ok()).ok_or(cut)?;
+        let mut at = KEY_HEAD_BYTES;
+        let mut texts = lengths.iter().map(|len| {
+            let text = key.get(at..at + len).ok_or(cut)?;
+            at += len;
+            ByteString::try_from(self.bytes.slice_ref(text)).map_err(|_| "the key is not UTF-8")
+        });
+        let mut text = || texts.next().unwrap_or(Err(cut));
+        Ok(Some(IdempotencyKey {
+            principal: text()?,
+            operation: text()?,
+            key: text()?,
+            request: RequestHash(request),
+        }))
     }
 }
 

@@ -7,13 +7,16 @@
 //!      12      4  generation: how often the segment was rewritten
 //!      16     16  ledger id
 //!      32      8  position of the first event
-//!      40      4  crc32 of bytes 0..40
-//!      44      …  zeros up to 4096
+//!      40      4  what the ids that this ledger makes have in common (30 bits)
+//!      44      4  crc32 of bytes 0..44
+//!      48      …  zeros up to 4096
 //! ```
 //!
 //! All numbers are little-endian.
 
 use factum_store::Position;
+
+use super::id::IdRoot;
 
 /// Frames begin here: a block of its own, so that writing a frame never touches the header.
 pub(crate) const SEGMENT_HEADER_BYTES: u64 = 4_096;
@@ -21,7 +24,7 @@ pub(crate) const SEGMENT_HEADER_BYTES: u64 = 4_096;
 pub(crate) const SEGMENT_FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"FACTUMSG";
-const CHECKED: usize = 40;
+const CHECKED: usize = 44;
 const USED: usize = CHECKED + 4;
 
 /// Which segment a file is.
@@ -31,6 +34,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) first: Position,
     /// How often the segment was rewritten: its bytes are other ones each time.
     pub(crate) generation: u32,
+    /// What the ids that this ledger makes have in common; see [`super::id`].
+    pub(crate) id_root: IdRoot,
 }
 
 /// Why bytes are no header.
@@ -48,6 +53,7 @@ impl SegmentHeader {
         bytes.extend_from_slice(&self.generation.to_le_bytes());
         bytes.extend_from_slice(&self.ledger.to_le_bytes());
         bytes.extend_from_slice(&self.first.0.to_le_bytes());
+        bytes.extend_from_slice(&self.id_root.0.to_le_bytes());
         debug_assert_eq!(bytes.len(), CHECKED);
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
         bytes.resize(SEGMENT_HEADER_BYTES as usize, 0);
@@ -73,7 +79,8 @@ impl SegmentHeader {
         let first = used.get(32..40).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
         match (ledger, first) {
             (Some(ledger), Some(first)) => {
-                Ok(Self { ledger, first: Position(first), generation: word(12) })
+                let (generation, id_root) = (word(12), IdRoot(word(40)));
+                Ok(Self { ledger, first: Position(first), generation, id_root })
             }
             _ => Err(HeaderError::Damaged("the header is cut off")),
         }
@@ -81,13 +88,16 @@ impl SegmentHeader {
 
     /// What the checksums of the frame at `offset` begin with.
     pub(crate) fn seed(&self, offset: u64) -> u32 {
-        let mut seed = crc32fast::Hasher::new();
-        seed.update(&self.ledger.to_le_bytes());
-        seed.update(&self.first.0.to_le_bytes());
-        seed.update(&self.generation.to_le_bytes());
-        seed.update(&offset.to_le_bytes());
+        let (low, high) = (self.ledger as u64, (self.ledger >> 64) as u64);
+        let place = [low, high, self.generation.into(), self.first.0, offset];
+        // Each step is a bijection of what it is mixed with, so any two places that differ in one
+        // part have different states, and 64 bits are folded to 32 only at the end.
+        let state = place.iter().fold(0_u64, |state, part| {
+            let state = (state ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            state ^ state >> 32
+        });
         // Never zero, so that zeros never check.
-        seed.finalize() | 1
+        (state >> 16) as u32 | 1
     }
 }
 
@@ -97,7 +107,8 @@ mod tests {
 
     #[test]
     fn a_header_is_read_back_and_every_flipped_bit_is_noticed() {
-        let header = SegmentHeader { ledger: 0x1234_5678_9abc, first: Position(77), generation: 3 };
+        let (first, id_root) = (Position(77), IdRoot(5));
+        let header = SegmentHeader { ledger: 0x1234_5678_9abc, first, generation: 3, id_root };
         let bytes = header.encode();
         assert_eq!(bytes.len() as u64, SEGMENT_HEADER_BYTES);
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use factum_store::{Position, Timestamp};
 
 use super::{
-    frame::{FRAME_ALIGN, FRAME_HEADER_BYTES, Frame, FrameHeader},
+    frame::{FRAME_ALIGN, Frame, FrameHeader},
     header::{SEGMENT_HEADER_BYTES, SegmentHeader},
 };
 
@@ -98,10 +98,10 @@ fn read(header: &SegmentHeader, path: &Arc<Path>, bytes: &Bytes, at: usize) -> R
     if found.is_mark() {
         return Read::Mark(found);
     }
-    let body = at + FRAME_HEADER_BYTES..at + found.len as usize;
-    match bytes.get(body.clone()) {
-        Some(checked) if found.body_fits(header, offset, checked) => {
-            Read::Frame(Frame::new(Arc::clone(path), found, offset, bytes.slice(body)))
+    match bytes.get(at..at + found.len as usize) {
+        Some(frame) if found.body_fits(frame) => {
+            let (path, frame) = (Arc::clone(path), bytes.slice_ref(frame));
+            Read::Frame(Frame::new(path, found, header.id_root, offset, frame))
         }
         _ => Read::Nothing,
     }
@@ -133,12 +133,13 @@ fn tail(header: &SegmentHeader, bytes: &Bytes, at: usize, position: Position) ->
 
 #[cfg(test)]
 mod tests {
-    use factum_store::{Append, EventId, EventType, NewEvent};
+    use factum_store::{Append, EventType, NewEvent};
 
     use super::*;
-    use crate::log::{Encoded, Stamp, mark};
+    use crate::log::{Encoded, IdRoot, Stamp, frame::MARK_BYTES, mark};
 
-    const HEADER: SegmentHeader = SegmentHeader { ledger: 9, first: Position(5), generation: 0 };
+    const HEADER: SegmentHeader =
+        SegmentHeader { ledger: 9, first: Position(5), generation: 0, id_root: IdRoot(1) };
 
     fn found(header: &SegmentHeader, bytes: &Bytes) -> Result<Recovered, Rot> {
         recover(header, &Path::new("segment").into(), bytes)
@@ -156,7 +157,7 @@ mod tests {
         for i in 0..frames {
             begins.push(bytes.len());
             let event = NewEvent::new(EventType::new("t").unwrap(), vec![i as u8; 21]);
-            let frame = Encoded::new(&Append::new([event]), &[EventId(uuid::Uuid::nil())]);
+            let frame = Encoded::new(&Append::new([event]));
             bytes.extend(frame.stamp(&HEADER, bytes.len() as u64, stamp(5 + i), &[]));
         }
         if marked {
@@ -174,7 +175,7 @@ mod tests {
             let (bytes, begins) = segment(3, marked);
             let found = found(&HEADER, &bytes.into()).unwrap();
             assert_eq!((found.frames.len(), found.next, found.tail), (3, Position(8), Tail::Clean));
-            let mark = if marked { FRAME_HEADER_BYTES } else { 0 };
+            let mark = if marked { MARK_BYTES } else { 0 };
             assert_eq!(found.end as usize, begins[3] - mark);
         }
     }
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn g10_after_a_clean_stop_a_flipped_bit_in_the_last_frame_is_damage_too() {
         let (bytes, begins) = segment(3, true);
-        for bit in begins[0] * 8..(begins[3] - FRAME_HEADER_BYTES) * 8 {
+        for bit in begins[0] * 8..(begins[3] - MARK_BYTES) * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(found(&HEADER, &flipped.into()).is_err(), "bit {bit} was not noticed");

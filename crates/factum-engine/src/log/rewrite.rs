@@ -1,13 +1,15 @@
 //! A frame as it is in the next generation of its segment: events that are to go are dropped, and
 //! everything else of it stays, byte for byte: positions, time, key, ids.
 
-use bytes::Bytes;
 use factum_store::StreamPlace;
 
 use super::{
-    dropped,
-    event::{CUT, EventParts, Layout, decode_parts},
-    frame::{FRAME_ALIGN, FRAME_HEADER_BYTES, Frame, Nonsense, Stamp, put_header, put_u32},
+    dropped::Dropped,
+    event::{CUT, name_of},
+    frame::{
+        FRAME_ALIGN, FRAME_HEADER_BYTES, Frame, FrameRef, KEYED, Nonsense, Stamp, put_header,
+        put_u32,
+    },
     header::SegmentHeader,
 };
 use crate::error::EngineError;
@@ -32,18 +34,21 @@ pub(crate) fn rewritten(
     fates: impl IntoIterator<Item = Fate>,
     forgetful: bool,
 ) -> Result<Vec<u8>, EngineError> {
-    let key_bytes = if forgetful { 0 } else { frame.header.key_bytes };
-    let key = frame.body.get(..key_bytes as usize);
-    let key = frame.sound(key.ok_or("the frame's key is cut off"))?;
+    let of = frame.as_ref();
+    let keyed = of.header.keyed && !forgetful;
+    let key_bytes = if keyed { frame.sound(of.key_bytes())? } else { 0 };
     let mut bytes = vec![0; FRAME_HEADER_BYTES];
-    bytes.extend_from_slice(key);
+    let key = of.bytes.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + key_bytes);
+    bytes.extend_from_slice(frame.sound(key.ok_or("the frame's key is cut off"))?);
     let table = bytes.len();
-    bytes.resize(table + 4 * frame.count() as usize, 0);
+    bytes.resize(table + 4 * (frame.count() as usize - 1), 0);
+    let events = bytes.len();
     for (slot, fate) in (0..frame.count()).zip(fates) {
-        let at = (bytes.len() - FRAME_HEADER_BYTES) as u32;
-        put_u32(&mut bytes, table + 4 * slot as usize, at);
-        let event = frame.event_bytes(slot);
-        frame.sound(event.and_then(|event| put(&mut bytes, &event, fate)))?;
+        if slot > 0 {
+            let begin = (bytes.len() - events) as u32;
+            put_u32(&mut bytes, table + 4 * (slot as usize - 1), begin);
+        }
+        frame.sound(put(&mut bytes, of, slot, fate))?;
     }
     bytes.resize(bytes.len().next_multiple_of(FRAME_ALIGN), 0);
     let stamp = Stamp {
@@ -51,37 +56,33 @@ pub(crate) fn rewritten(
         recorded_at: frame.recorded_at(),
         synced_upto: frame.header.synced_upto,
     };
-    put_header(&mut bytes, segment.seed(offset), stamp, frame.count(), key_bytes);
+    let count = frame.count() | if keyed { KEYED } else { 0 };
+    put_header(&mut bytes, segment.seed(offset), stamp, count);
     Ok(bytes)
 }
 
-fn put(bytes: &mut Vec<u8>, event: &Bytes, fate: Fate) -> Result<(), Nonsense> {
+fn put(bytes: &mut Vec<u8>, frame: FrameRef<'_>, slot: u32, fate: Fate) -> Result<(), Nonsense> {
+    let Some(event) = frame.event(slot)? else {
+        let (left, len) = frame.dropped(slot)?.ok_or(CUT)?;
+        match fate {
+            Fate::Dropped => Dropped { end: None, ..left }.encode(bytes),
+            Fate::Kept | Fate::End => {
+                bytes.extend_from_slice(frame.event_bytes(slot)?.get(..len).ok_or(CUT)?);
+            }
+        }
+        return Ok(());
+    };
     let end = match fate {
         Fate::Kept => {
-            bytes.extend_from_slice(as_it_is(event)?);
+            bytes.extend_from_slice(event.bytes);
             return Ok(());
         }
         Fate::Dropped => None,
-        Fate::End => place_of(event)?,
+        Fate::End => match event.stream {
+            None => None,
+            Some((name, revision)) => Some(StreamPlace { name: name_of(name)?, revision }),
+        },
     };
-    let left = match dropped::decode(event)? {
-        // Its digest is of what it was.
-        Some(earlier) => dropped::Dropped { end, ..earlier },
-        None => dropped::of(event, end)?,
-    };
-    left.encode(bytes);
+    Dropped::of(&event, end).encode(bytes);
     Ok(())
-}
-
-fn place_of(event: &Bytes) -> Result<Option<StreamPlace>, Nonsense> {
-    let EventParts { stream, revision, .. } = decode_parts(event)?;
-    Ok(stream.zip(revision).map(|(name, revision)| StreamPlace { name, revision }))
-}
-
-/// The event without the zeros that may fill its frame up.
-fn as_it_is(event: &Bytes) -> Result<&[u8], Nonsense> {
-    if let Some(len) = dropped::encoded_len(event) {
-        return event.get(..len).ok_or(CUT);
-    }
-    Layout::of(event).and_then(|layout| event.get(..layout.bytes())).ok_or(CUT)
 }

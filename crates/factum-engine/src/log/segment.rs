@@ -6,7 +6,7 @@ use bytes::Bytes;
 use factum_store::Position;
 
 use super::{
-    frame::{FRAME_HEADER_BYTES, Frame, FrameHeader},
+    frame::{FRAME_HEADER_BYTES, Frame, FrameHeader, FrameRef},
     header::{HeaderError, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, SegmentHeader},
     packed::Packed,
     packing::{HEAD_BYTES, PACKING_AT, Packing},
@@ -77,9 +77,10 @@ impl Segment {
         self.header.first
     }
 
-    /// The frame that begins at `offset`, checked.
-    pub(crate) fn frame(&self, offset: u64) -> Result<Frame, EngineError> {
-        let mut bytes = vec![0; FIRST_READ_BYTES];
+    /// The frame that begins at `offset`, checked. `len` is its length where that is known: then
+    /// it is read at once, and nothing else is.
+    pub(crate) fn frame(&self, offset: u64, len: Option<u32>) -> Result<Frame, EngineError> {
+        let mut bytes = vec![0; len.map_or(FIRST_READ_BYTES, |len| len as usize)];
         let read = self.read(&mut bytes, offset)?;
         bytes.truncate(read);
         let header = FrameHeader::decode(&self.header, offset, &bytes);
@@ -97,7 +98,9 @@ impl Segment {
             bytes.truncate(have + rest);
         }
         bytes.truncate(len);
-        self.checked(header, offset, Bytes::from(bytes).slice(FRAME_HEADER_BYTES..))
+        self.check_body(&header, offset, &bytes)?;
+        let path = Arc::clone(&self.path);
+        Ok(Frame::new(path, header, self.header.id_root, offset, bytes.into()))
     }
 
     /// The frames from `offset` up to `end`, one after the other.
@@ -128,16 +131,16 @@ impl Segment {
         damage(&self.path, offset, self.header.first, what)
     }
 
-    fn checked(&self, header: FrameHeader, offset: u64, body: Bytes) -> Result<Frame, EngineError> {
-        if !header.body_fits(&self.header, offset, &body) {
-            return Err(damage(
-                &self.path,
-                offset,
-                header.first,
-                "a frame's checksum does not fit",
-            ));
+    fn check_body(
+        &self,
+        header: &FrameHeader,
+        offset: u64,
+        frame: &[u8],
+    ) -> Result<(), EngineError> {
+        if header.body_fits(frame) {
+            return Ok(());
         }
-        Ok(Frame::new(Arc::clone(&self.path), header, offset, body))
+        Err(damage(&self.path, offset, header.first, "a frame's checksum does not fit"))
     }
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<usize, EngineError> {
@@ -163,39 +166,62 @@ pub(crate) struct Frames<'a> {
 impl Frames<'_> {
     /// The next frame; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, EngineError> {
+        let offset = self.offset;
+        let Some((header, at)) = self.advance()? else { return Ok(None) };
+        let bytes = self.ahead.slice(at..at + header.len as usize);
+        let path = Arc::clone(&self.segment.path);
+        Ok(Some(Frame::new(path, header, self.segment.header.id_root, offset, bytes)))
+    }
+
+    /// The next frame as it lies in the buffer: until the one after it is asked for.
+    pub(crate) fn next_ref(&mut self) -> Result<Option<FrameRef<'_>>, EngineError> {
+        let Some((header, at)) = self.advance()? else { return Ok(None) };
+        Ok(Some(FrameRef::new(header, self.segment.header.id_root, &self.ahead[at..])))
+    }
+
+    /// Where the next frame begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Checks the next frame and steps over it; says where it lies in the buffer.
+    fn advance(&mut self) -> Result<Option<(FrameHeader, usize)>, EngineError> {
         if self.offset >= self.end {
             return Ok(None);
         }
         let offset = self.offset;
-        let header = self.at_least(FRAME_HEADER_BYTES)?;
-        let header = FrameHeader::decode(&self.segment.header, offset, &header);
+        let at = self.at_least(FRAME_HEADER_BYTES)?;
+        let header = FrameHeader::decode(&self.segment.header, offset, &self.ahead[at..]);
         let header = header.ok_or_else(|| self.segment.damage(offset, "there is no frame"))?;
         if header.is_mark() {
             return Ok(None);
         }
-        let bytes = self.at_least(header.len as usize)?;
-        if bytes.len() < header.len as usize {
+        let at = self.at_least(header.len as usize)?;
+        if self.ahead.len() - at < header.len as usize {
             return Err(self.segment.damage(offset, "the file ends within a frame"));
         }
+        self.segment.check_body(&header, offset, &self.ahead[at..])?;
         self.offset += u64::from(header.len);
-        let body = bytes.slice(FRAME_HEADER_BYTES..header.len as usize);
-        self.segment.checked(header, offset, body).map(Some)
+        Ok(Some((header, at)))
     }
 
-    /// At least `want` bytes from the current offset, if the file has them.
-    fn at_least(&mut self, want: usize) -> Result<Bytes, EngineError> {
+    /// Reads on until the buffer has `want` bytes from the current offset, if the file has them.
+    /// Says where that offset lies in the buffer.
+    fn at_least(&mut self, want: usize) -> Result<usize, EngineError> {
         let skip = (self.offset - self.ahead_at) as usize;
-        if skip + want > self.ahead.len() {
-            let left = self.end - self.offset;
-            let size = (SCAN_BYTES.max(want) as u64).min(left.max(want as u64));
-            // A length beyond the file's end must not make us ask for memory.
-            let size = size.min(self.segment.len()?.saturating_sub(self.offset)) as usize;
-            let mut bytes = vec![0; size];
-            let read = self.segment.read(&mut bytes, self.offset)?;
-            bytes.truncate(read);
-            (self.ahead, self.ahead_at) = (Bytes::from(bytes), self.offset);
+        if skip + want <= self.ahead.len() {
+            return Ok(skip);
         }
-        let skip = (self.offset - self.ahead_at) as usize;
-        Ok(self.ahead.slice(skip..))
+        let left = self.end - self.offset;
+        let size = (SCAN_BYTES.max(want) as u64).min(left.max(want as u64));
+        // A length beyond the file's end must not make us ask for memory.
+        let size = size.min(self.segment.len()?.saturating_sub(self.offset)) as usize;
+        // The buffer is used again unless a frame that was handed out still shares it.
+        let mut bytes = std::mem::take(&mut self.ahead).try_into_mut().unwrap_or_default();
+        bytes.resize(size, 0);
+        let read = self.segment.read(&mut bytes, self.offset)?;
+        bytes.truncate(read);
+        (self.ahead, self.ahead_at) = (bytes.freeze(), self.offset);
+        Ok(0)
     }
 }

@@ -74,7 +74,7 @@ impl Heeded {
         };
         let streams_max = self.streams_max;
         search.run(snapshot, None, &mut |frame, slot| {
-            let named = frame.peek(slot)?.and_then(|parts| parts.stream);
+            let named = frame.event(slot)?.stream.map(|place| place.name);
             streams.extend(named.map(|name| Term::stream(&name.described().unwrap_or(name))));
             let full = streams.len() > streams_max;
             Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::EngineError,
     index::{Tally, Term},
-    log::Frame,
+    log::{Frame, IdRoot},
 };
 
 /// The first event of this identity that was not dropped.
@@ -23,10 +23,27 @@ pub(crate) fn event(
     snapshot: &Snapshot,
     id: EventId,
 ) -> Result<Option<RecordedEvent>, EngineError> {
-    first_carrying(snapshot, Term::id(id), Direction::Forward, |frame, slot| {
-        let there = frame.id(slot)? == id && frame.dropped(slot)?.is_none();
-        if there { frame.event(slot).map(Some) } else { Ok(None) }
-    })
+    let check = |frame: &Frame, slot: u32| match frame.peek(slot)? {
+        Some(event) if event.id == id => frame.event(slot).map(Some),
+        _ => Ok(None),
+    };
+    // An id that the ledger made says where its event is; only ids that came with their events are
+    // indexed.
+    let place = IdRoot::position(id);
+    let made = match snapshot.within(place, place, Direction::Forward).next() {
+        Some(segment) if place <= snapshot.head.position => {
+            segment.ask(snapshot.head.position, &Tally::default(), |view| {
+                let mut frames = FrameFinder::new(&segment.log, view);
+                let (frame, slot) = frames.holding(place)?;
+                check(frame, slot)
+            })?
+        }
+        _ => None,
+    };
+    match made {
+        Some(event) => Ok(Some(event)),
+        None => first_carrying(snapshot, Term::id(id), Direction::Forward, check),
+    }
 }
 
 /// The receipt that was recorded under the key, and the hash of the request that it answered.
@@ -58,9 +75,9 @@ pub(crate) fn first_matches(
     search(query, after, Direction::Forward).run(snapshot, None, &mut |frame, slot| {
         let position = Position(frame.first().0 + u64::from(slot));
         // What was dropped is not found.
-        found.extend(
-            frame.peek(slot)?.map(|parts| Offence { position, event_type: parts.event_type }),
-        );
+        if frame.peek(slot)?.is_some() {
+            found.push(Offence { position, event_type: frame.event(slot)?.event_type });
+        }
         Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     Ok(found)
@@ -74,8 +91,18 @@ pub(crate) fn position_at(snapshot: &Snapshot, time: Timestamp) -> Result<Positi
     let Some(last) = count.checked_sub(1).and_then(|last| snapshot.segments.get(last)) else {
         return Ok(Position::START);
     };
-    let ask = |view: crate::index::View<'_>| Ok(view.position_at(time)?);
-    Ok(last.ask(upto, &Tally::default(), ask)?.unwrap_or(Position::START))
+    last.ask(upto, &Tally::default(), |view| {
+        let Some((mut low, mut high)) = view.around(time)? else { return Ok(Position::START) };
+        let mut frames = FrameFinder::new(&last.log, view);
+        while low < high {
+            let (frame, _) = frames.holding(Position(low.0 + (high.0 - low.0).div_ceil(2)))?;
+            match frame.recorded_at() <= time {
+                true => low = frame.last(),
+                false => high = frame.first().prev(),
+            }
+        }
+        Ok(low)
+    })
 }
 
 /// A search without a bound on the work, for what can't be answered in part.

@@ -5,27 +5,27 @@
 //! as what is read. It is looked up once for each such item, never for each event.
 
 use factum_store::{
-    Direction, Query, QueryItem, RecordedEvent, StreamInfo, StreamMetadata, StreamName, Timestamp,
-    Window,
+    Direction, Query, QueryItem, RecordedEvent, StreamInfo, StreamMetadata, StreamName, Window,
 };
 
 use super::{heeded::Sight, lookup::first_carrying, snapshot::Snapshot};
 use crate::{
     error::EngineError,
     index::Term,
-    log::{EventParts, Frame},
+    log::{EventRef, Frame},
     sabotage::Sabotage,
     writer::Tip,
 };
 
 /// A stream's last event.
 pub(crate) fn tip(snapshot: &Snapshot, stream: &StreamName) -> Result<Option<Tip>, EngineError> {
-    last_of(snapshot, stream, |frame, slot| match frame.peek(slot)? {
-        Some(parts) => {
-            Ok(parts.revision.map(|revision| Tip::of(revision, &parts.event_type, &parts.tags)))
-        }
+    last_of(snapshot, stream, |frame, slot| {
         // Of the last event of a stream this much is always left.
-        None => Ok(frame.dropped(slot)?.and_then(|dropped| dropped.end).map(Tip::dropped)),
+        if let Some(dropped) = frame.dropped(slot)? {
+            return Ok(dropped.end.map(Tip::dropped));
+        }
+        let RecordedEvent { stream, event_type, tags, .. } = frame.event(slot)?;
+        Ok(stream.map(|place| Tip::of(place.revision, &event_type, &tags)))
     })
 }
 
@@ -59,11 +59,14 @@ fn last_of<T>(
     take: impl Fn(&Frame, u32) -> Result<Option<T>, EngineError>,
 ) -> Result<Option<T>, EngineError> {
     first_carrying(snapshot, Term::stream(stream), Direction::Backward, |frame, slot| {
-        let name = match frame.peek(slot)? {
-            Some(parts) => parts.stream,
-            None => frame.dropped(slot)?.and_then(|dropped| dropped.end).map(|end| end.name),
+        let same = match frame.peek(slot)? {
+            Some(event) => event.stream.is_some_and(|(name, _)| name == stream.as_str()),
+            None => {
+                let end = frame.dropped(slot)?.and_then(|dropped| dropped.end);
+                end.is_some_and(|end| end.name == *stream)
+            }
         };
-        if name.as_ref() == Some(stream) { take(frame, slot) } else { Ok(None) }
+        if same { take(frame, slot) } else { Ok(None) }
     })
 }
 
@@ -107,19 +110,19 @@ impl Visible {
 
     /// Whether an event that the query matches is shown: by an item that names no stream, or one
     /// whose stream it is visible in.
-    pub(crate) fn shows(&self, query: &Query, parts: &EventParts, recorded_at: Timestamp) -> bool {
-        let EventParts { event_type, tags, stream, revision, .. } = parts;
+    pub(crate) fn shows(&self, query: &Query, event: &EventRef<'_>) -> bool {
+        let revision = event.stream.map(|(_, revision)| revision);
         query.items.iter().zip(&self.windows).any(|(item, window)| {
-            let visible = match (window, *revision) {
+            let visible = match (window, revision) {
                 (Some(window), Some(mut revision)) => {
                     if self.switch.is(Sabotage::HiddenShown) {
                         revision = revision.next();
                     }
-                    window.shows(revision, recorded_at)
+                    window.shows(revision, event.recorded_at)
                 }
                 _ => true,
             };
-            visible && item.matches_parts(event_type, tags, stream.as_ref())
+            visible && item.matches_named(event)
         })
     }
 }

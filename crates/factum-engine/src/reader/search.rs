@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::EngineError,
-    index::{Part, Tally, View},
+    index::{Asked, Part, Tally, UsedItem, View},
     log::{Frame, Segment},
     sabotage::{Sabotage, Switch},
 };
@@ -66,8 +66,20 @@ impl Search<'_> {
         }
         let start = self.first_of(low, high);
         let switch = snapshot.switch;
-        let (taken, looks, done) = (0, 0, false);
-        let mut run = Run { search: *self, low, high, next: start, taken, looks, done, switch };
+        let (taken, looks, done, explains) = (0, 0, false, explain.is_some());
+        let asked = Asked::of(self.query);
+        let mut run = Run {
+            search: *self,
+            asked,
+            low,
+            high,
+            next: start,
+            taken,
+            looks,
+            done,
+            explains,
+            switch,
+        };
         for segment in snapshot.within(low, high, self.direction) {
             let mut plan = run.plan(segment);
             let ended = run.segment(segment, &mut plan, take)?;
@@ -102,6 +114,8 @@ impl Search<'_> {
 /// A search that is under way.
 struct Run<'a> {
     search: Search<'a>,
+    /// What it asks the indexes for.
+    asked: Asked,
     low: Position,
     high: Position,
     /// Everything before it, in the direction of the search, was looked at.
@@ -110,6 +124,8 @@ struct Run<'a> {
     looks: u64,
     /// Nothing that is left can be taken.
     done: bool,
+    /// Whether somebody wants to know how the indexes are asked.
+    explains: bool,
     switch: Switch,
 }
 
@@ -160,10 +176,13 @@ impl Run<'_> {
         plan: &mut SegmentPlan,
         take: Take<'_>,
     ) -> Result<ControlFlow<()>, EngineError> {
-        let mut part = Part::plan(view, self.search.query, self.search.direction)?;
+        let mut part = Part::plan(view, &self.asked, self.search.direction)?;
         match &part {
             Part::Scan => plan.scan = true,
-            Part::Candidates(candidates) => plan.items.clone_from(&candidates.plans),
+            Part::Candidates(candidates) if self.explains => {
+                plan.items = candidates.plans.iter().map(UsedItem::explain).collect();
+            }
+            Part::Candidates(_) => {}
         }
         let mut frames = FrameFinder::new(log, view);
         loop {
@@ -204,11 +223,11 @@ impl Run<'_> {
         self.looks += 1;
         plan.looked += 1;
         let Some(event) = frame.peek(slot)? else { return Ok(ControlFlow::Continue(())) };
-        if !self.search.query.matches_parts(&event.event_type, &event.tags, event.stream.as_ref()) {
+        if !self.search.query.matches_named(&event) {
             return Ok(ControlFlow::Continue(()));
         }
         if let Some(visible) = self.search.visible
-            && !visible.shows(self.search.query, &event, frame.recorded_at())
+            && !visible.shows(self.search.query, &event)
         {
             // Before what is hidden of a stream everything is hidden.
             self.done = self.search.direction == Direction::Backward && visible.of_one_stream();

@@ -52,6 +52,17 @@ impl IndexedSegment {
         }
     }
 
+    /// Where the frame begins that holds a position of this segment.
+    pub(crate) fn offset_of(&self, position: Position) -> Result<u64, EngineError> {
+        if position == self.first() {
+            return Ok(self.log.begin());
+        }
+        self.ask(Position::END, &Tally::default(), |view| {
+            let mut frames = FrameFinder::new(&self.log, view);
+            frames.holding(position).map(|(frame, _)| frame.offset())
+        })
+    }
+
     /// Whether its first event was recorded at or before a time. Reads nothing.
     pub(crate) fn begins_by(&self, time: Timestamp, upto: Position) -> bool {
         match &self.index {
@@ -152,7 +163,7 @@ impl<'a> FrameFinder<'a> {
         self.steps += 1;
         self.fetched += 1;
         if self.steps < STEPS_MIN {
-            return self.checked(self.log.frame(offset)?, position);
+            return self.checked(self.log.frame(offset, None)?, position);
         }
         let walk = self.walk.get_or_insert_with(|| self.log.frames(offset, u64::MAX));
         match walk.next()? {
@@ -166,7 +177,7 @@ impl<'a> FrameFinder<'a> {
         self.fetched += 1;
         let astray = |problem| IndexError::Damaged { page: 0, problem };
         let place = self.locator.locate(position)?.ok_or(astray("a position is missing"))?;
-        let frame = self.log.frame(place.offset)?;
+        let frame = self.log.frame(place.offset, place.bytes)?;
         match holds(&frame, position) {
             true => Ok(frame),
             false => Err(astray("it leads to a frame that does not hold the position").into()),

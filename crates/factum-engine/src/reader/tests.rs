@@ -10,7 +10,7 @@ use factum_store::{
 use super::{IndexedSegment, SegmentIndex, Sight, Snapshot, lookup, read, retention};
 use crate::{
     index::Tail,
-    log::{Encoded, Patch, Segment, SegmentHeader, Stamp},
+    log::{Encoded, IdRoot, Patch, Segment, SegmentHeader, Stamp},
     machine::{Machine, SimulatedMachine},
     sabotage::Switch,
     sealing::push_frame,
@@ -38,10 +38,11 @@ fn stream() -> StreamName {
 /// One segment with more events than a reader may see, a frame each, a microsecond apart.
 fn segment() -> Arc<IndexedSegment> {
     let (machine, path) = (SimulatedMachine::new(1), Path::new("/segment"));
-    let header = SegmentHeader { ledger: 7, first: Position(1), generation: 0 };
+    let header = SegmentHeader { ledger: 7, first: Position(1), generation: 0, id_root: IdRoot(1) };
     let mut bytes = header.encode();
     for position in 1..=EVENTS {
         let event = NewEvent::new("a".parse().unwrap(), "{}").in_stream(stream());
+        let event = NewEvent { id: Some(id(position)), ..event };
         let append = Append::new([event]).keyed(key(position));
         let stamp = Stamp {
             first: Position(position),
@@ -49,7 +50,7 @@ fn segment() -> Arc<IndexedSegment> {
             synced_upto: Position::START,
         };
         let patch = Patch { slot: 0, revision: Revision(position - 1) };
-        let frame = Encoded::new(&append, &[id(position)]);
+        let frame = Encoded::new(&append);
         let frame = frame.stamp(&header, bytes.len() as u64, stamp, &[patch]);
         bytes.extend_from_slice(&frame);
     }

@@ -6,10 +6,7 @@ use factum_store::{
     AppendError, Conflict, Head, IdempotencyKey, Offence, Position, Query, Receipt, Timestamp,
 };
 
-use super::{
-    inbox::Answer,
-    prepare::{Looked, Prepared},
-};
+use super::{inbox::Answer, prepare::Prepared};
 use crate::index::{Entry, Tail};
 
 /// Batches that were accepted and are not durable yet.
@@ -93,14 +90,13 @@ impl Group {
     /// The first events of this group that match after a position, added to those found before.
     pub(crate) fn matches(&self, query: &Query, after: Position, found: &mut Vec<Offence>) {
         for batch in self.batches.iter().filter(|batch| batch.receipt.last > after) {
-            for slot in 0..batch.prepared.append.events.len() {
+            for (slot, event) in batch.prepared.append.events.iter().enumerate() {
                 let position = Position(batch.first.0 + slot as u64);
-                let Looked { event_type, tags, stream } = batch.prepared.looked(slot);
                 if found.len() < Conflict::OFFENDING_MAX
                     && position > after
-                    && query.matches_parts(event_type, tags, stream)
+                    && query.matches_named(event)
                 {
-                    found.push(Offence { position, event_type: event_type.clone() });
+                    found.push(Offence { position, event_type: event.event_type.clone() });
                 }
             }
         }

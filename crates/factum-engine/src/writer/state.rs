@@ -266,8 +266,11 @@ impl State {
                 self.streams.put(stream.clone(), Tip::of(*revision, event_type, tags));
             }
         }
-        let receipt =
-            Receipt { first, last, recorded_at, ids: prepared.ids.clone(), replayed: false };
+        let ids = prepared.append.events.iter().zip(first.0..).map(|(event, position)| {
+            event.id.unwrap_or_else(|| segment.id_root.id(recorded_at, Position(position)))
+        });
+        let ids = ids.collect();
+        let receipt = Receipt { first, last, recorded_at, ids, replayed: false };
         self.head = Head { position: last, recorded_at };
         let (mut prepared, offset) = (prepared, group.end());
         let frame = std::mem::take(&mut prepared.frame).stamp(segment, offset, stamp, patches);

@@ -239,7 +239,8 @@ fn at_a_million_events_a_query_costs_a_few_reads() {
     let calls = cost(&|| {
         assert_eq!(block_on(ledger.position_at(middle.recorded_at)), Ok(Position(500_000)));
     });
-    assert!(calls <= 3, "{calls} reads for a time");
+    // A page or two of the index, then the frames of one of its leaves by halves.
+    assert!(calls <= 3 + 9, "{calls} reads for a time");
     drop((_data_dir, ledger));
     let options = Options { background: false, ..Options::on(machine.clone()) };
     let calls = cost(&|| drop(open(&options)));

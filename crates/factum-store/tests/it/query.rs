@@ -1,6 +1,6 @@
 //! What matches: one definition, here against a table of its own.
 
-use factum_store::{Category, EventType, Query, QueryItem, StreamName, Tag};
+use factum_store::{Category, EventType, NewEvent, Query, QueryItem, StreamName, Tag};
 
 fn item(types: &[&str], tags: &[&str]) -> QueryItem {
     QueryItem {
@@ -15,14 +15,11 @@ fn item(types: &[&str], tags: &[&str]) -> QueryItem {
 
 /// Whether `query` matches an event of this type with these tags, in this stream.
 fn matches(query: &Query, name: &str, tags: &[&str], stream: Option<&str>) -> bool {
-    let tags: Vec<_> =
-        tags.iter().map(|t| Tag::new((*t).to_owned()).expect("a valid name")).collect();
+    let tags = tags.iter().map(|t| Tag::new((*t).to_owned()).expect("a valid name"));
+    let event_type = EventType::new(name.to_owned()).expect("a valid name");
+    let event = NewEvent::new(event_type, "").tagged(tags);
     let stream = stream.map(|name| StreamName::new(name.to_owned()).expect("a valid name"));
-    query.matches_parts(
-        &EventType::new(name.to_owned()).expect("a valid name"),
-        &tags,
-        stream.as_ref(),
-    )
+    query.matches_named(&NewEvent { stream, ..event })
 }
 
 #[test]
