@@ -3,21 +3,24 @@
 //! ```text
 //!  offset  bytes
 //!       0      4  crc32 of bytes 8 to 35, seeded: when it fits, the length can be trusted
-//!       4      4  crc32 of the body, begun with the one before
+//!       4      4  crc32 of the body, of several events up to the first event, begun with the one before
 //!       8      4  length of the frame, header included; a multiple of 8
 //!      12      4  number of events, 0 in a mark; the highest bit says that there is a key
 //!      16      8  position of the first event
 //!      24      8  recorded_at, microseconds
 //!      32      4  how many events before the first were not known durable when this was written
-//!      36         body: key · begins of all events but the first (4 bytes each, from the first
-//!                 event's begin) · events · zeros up to the length
+//!      36         body: key · of several events a row each · events · zeros up to the length
 //! ```
+//!
+//! A row is: where the event begins, counted from the first (4 bytes), and the crc32 of its bytes up
+//! to the next, begun with the header's plus its slot. So one event of a large batch is read and
+//! checked without the others.
 //!
 //! The key is: three lengths (2 bytes each: principal, operation, key), 2 zeros, the request's hash
 //! (32 bytes), the three texts. A *mark* is a frame without a body: it says no more than
 //! `synced_upto`, is written at a clean stop, and is overwritten by the next frame.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use bytes::{BufMut, Bytes};
 use bytestring::ByteString;
@@ -45,6 +48,7 @@ pub(crate) const MARK_BYTES: usize = FRAME_HEADER_BYTES.next_multiple_of(FRAME_A
 const BODY_CRC_AT: usize = 4;
 const CHECKED_AT: usize = 8;
 const KEY_HEAD_BYTES: usize = 8 + 32;
+const ROW_BYTES: usize = 8;
 pub(super) const KEYED: u32 = 1 << 31;
 
 /// What is known of a frame only when it is written.
@@ -82,18 +86,13 @@ impl Encoded {
             put_key(&mut bytes, key);
             count |= KEYED;
         }
-        let table = bytes.len();
-        bytes.resize(table + 4 * (append.events.len() - 1), 0);
-        let events_at = bytes.len();
-        for (slot, new) in append.events.iter().enumerate() {
-            if slot > 0 {
-                let begin = (bytes.len() - events_at) as u32;
-                put_u32(&mut bytes, table + 4 * (slot - 1), begin);
-            }
+        let mut table = Table::begin(&mut bytes, append.events.len() as u32);
+        for new in &append.events {
+            table.row(&mut bytes);
             event::encode(&mut bytes, new);
         }
         bytes.resize(bytes.len().next_multiple_of(FRAME_ALIGN), 0);
-        Self { bytes, count, events_at }
+        Self { bytes, count, events_at: table.events_at }
     }
 
     /// Bytes of the frame.
@@ -114,27 +113,60 @@ impl Encoded {
         stamp: Stamp,
         patches: &[Patch],
     ) -> Vec<u8> {
-        let table = self.events_at - 4 * (self.count() - 1);
         for Patch { slot, revision } in patches {
-            let begin = match slot.checked_sub(1) {
-                None => 0,
-                Some(row) => u32_at(&self.bytes, table + 4 * row).unwrap_or_default() as usize,
+            let table = self.events_at - table_bytes(self.count() as u32);
+            // A single event has no row: what is read there are zeros of the header, or its key's.
+            let begin = match self.count() {
+                1 => 0,
+                _ => u32_at(&self.bytes, table + ROW_BYTES * slot).unwrap_or_default() as usize,
             };
             event::put_revision(&mut self.bytes[self.events_at + begin..], *revision);
         }
-        put_header(&mut self.bytes, segment.seed(offset), stamp, self.count);
+        finish(&mut self.bytes, segment.seed(offset), stamp, self.count, self.events_at);
         self.bytes
     }
+}
+
+/// The rows of a frame that is being made.
+pub(super) struct Table {
+    rows_at: usize,
+    row: usize,
+    pub(super) events_at: usize,
+    several: bool,
+}
+
+impl Table {
+    /// Leaves room for the rows.
+    pub(super) fn begin(bytes: &mut Vec<u8>, count: u32) -> Self {
+        let rows_at = bytes.len();
+        bytes.resize(rows_at + table_bytes(count), 0);
+        Self { rows_at, row: 0, events_at: bytes.len(), several: count > 1 }
+    }
+
+    /// The next event begins here.
+    pub(super) fn row(&mut self, bytes: &mut [u8]) {
+        if self.several {
+            let begin = (bytes.len() - self.events_at) as u32;
+            put_u32(bytes, self.rows_at + ROW_BYTES * self.row, begin);
+            self.row += 1;
+        }
+    }
+}
+
+/// Bytes of the rows of a frame of so many events.
+fn table_bytes(count: u32) -> usize {
+    if count > 1 { ROW_BYTES * count as usize } else { 0 }
 }
 
 /// The mark of a clean stop.
 pub(crate) fn mark(segment: &SegmentHeader, offset: u64, stamp: Stamp) -> Vec<u8> {
     let mut bytes = vec![0; MARK_BYTES];
-    put_header(&mut bytes, segment.seed(offset), stamp, 0);
+    finish(&mut bytes, segment.seed(offset), stamp, 0, FRAME_HEADER_BYTES);
     bytes
 }
 
-pub(super) fn put_header(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32) {
+/// Fills in the header and all checksums. The first event begins at `events_at`.
+pub(super) fn finish(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32, events_at: usize) {
     let len = bytes.len() as u32;
     let behind = stamp.first.prev().0 - stamp.synced_upto.0;
     put_u32(bytes, 8, len);
@@ -144,8 +176,30 @@ pub(super) fn put_header(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32) 
     put_u32(bytes, 32, u32::try_from(behind).unwrap_or(u32::MAX));
     let header = crc(seed, &bytes[CHECKED_AT..FRAME_HEADER_BYTES]);
     put_u32(bytes, 0, header);
-    let body = crc(header, &bytes[FRAME_HEADER_BYTES..]);
+    let several = count & !KEYED;
+    let mut body_end = bytes.len();
+    if several > 1 {
+        body_end = events_at;
+        let table = events_at - table_bytes(several);
+        for slot in 0..several {
+            let event = events_at + begin(bytes, table, slot)..end(bytes, table, several, slot);
+            let crc = crc(header.wrapping_add(slot), &bytes[event]);
+            put_u32(bytes, table + ROW_BYTES * slot as usize + 4, crc);
+        }
+    }
+    let body = crc(header, &bytes[FRAME_HEADER_BYTES..body_end]);
     put_u32(bytes, BODY_CRC_AT, body);
+}
+
+fn begin(bytes: &[u8], table: usize, slot: u32) -> usize {
+    u32_at(bytes, table + ROW_BYTES * slot as usize).unwrap_or_default() as usize
+}
+
+fn end(bytes: &[u8], table: usize, count: u32, slot: u32) -> usize {
+    match slot + 1 == count {
+        true => bytes.len(),
+        false => table + table_bytes(count) + begin(bytes, table, slot + 1),
+    }
 }
 
 fn crc(seed: u32, bytes: &[u8]) -> u32 {
@@ -186,11 +240,44 @@ impl FrameHeader {
         if fits { Self::of(header) } else { None }
     }
 
-    /// Whether the body's checksum fits. `frame` begins with the frame whose header this is.
+    /// Whether all checksums of the body fit. `frame` begins with the frame whose header this is.
     pub(crate) fn body_fits(&self, frame: &[u8]) -> bool {
-        let body = frame.get(FRAME_HEADER_BYTES..self.len as usize);
-        let (header, stored) = (u32_at(frame, 0), u32_at(frame, BODY_CRC_AT));
-        body.zip(header).is_some_and(|(body, header)| stored == Some(crc(header, body)))
+        self.fitting(frame).is_some_and(|fits| fits)
+    }
+
+    fn fitting(&self, frame: &[u8]) -> Option<bool> {
+        let frame = frame.get(..self.len as usize)?;
+        let (header, stored) = (u32_at(frame, 0)?, u32_at(frame, BODY_CRC_AT)?);
+        if self.count < 2 {
+            return Some(stored == crc(header, &frame[FRAME_HEADER_BYTES..]));
+        }
+        let rows = self.rows(frame)?;
+        if stored != crc(header, frame.get(FRAME_HEADER_BYTES..rows.events_at)?) {
+            return Some(false);
+        }
+        for slot in 0..self.count {
+            let (event, stored) = rows.event(frame, slot)?;
+            if stored != crc(header.wrapping_add(slot), frame.get(event)?) {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Where the events of the frame lie. `frame` begins with its header and its key.
+    pub(super) fn rows(&self, frame: &[u8]) -> Option<Rows> {
+        let table = FRAME_HEADER_BYTES + self.key_bytes(frame)?;
+        let events_at = table + table_bytes(self.count);
+        Some(Rows { table, events_at, count: self.count, len: self.len as usize })
+    }
+
+    /// Bytes of the key that the body begins with.
+    pub(super) fn key_bytes(&self, frame: &[u8]) -> Option<usize> {
+        if !self.keyed {
+            return Some(0);
+        }
+        let length = |at| u16_at(frame, FRAME_HEADER_BYTES + at).map(usize::from);
+        Some(KEY_HEAD_BYTES + length(0)? + length(2)? + length(4)?)
     }
 
     fn of(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Self> {
@@ -217,19 +304,57 @@ impl FrameHeader {
 /// A frame whose checksums fit, and whose content still makes no sense: a bug, or a foreign writer.
 pub(crate) type Nonsense = &'static str;
 
+/// Where the events of a frame lie.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    table: usize,
+    pub(super) events_at: usize,
+    count: u32,
+    len: usize,
+}
+
+impl Rows {
+    /// Which bytes of a frame have the row of a slot, and where the next event begins.
+    pub(super) fn row(&self, slot: u32) -> Range<usize> {
+        let row = self.table + ROW_BYTES * slot as usize;
+        let last = slot + 1 >= self.count;
+        row..row + if last { ROW_BYTES } else { ROW_BYTES + 4 }
+    }
+
+    /// Which bytes of the frame are an event, and their checksum. `row` is what [`Rows::row`] named.
+    pub(super) fn event_by(&self, row: &[u8]) -> Option<(Range<usize>, u32)> {
+        let begin = self.events_at + u32_at(row, 0)? as usize;
+        let end = match row.len() > ROW_BYTES {
+            true => self.events_at + u32_at(row, ROW_BYTES)? as usize,
+            false => self.len,
+        };
+        (begin <= end && end <= self.len).then_some((begin..end, u32_at(row, 4)?))
+    }
+
+    fn event(&self, frame: &[u8], slot: u32) -> Option<(Range<usize>, u32)> {
+        self.event_by(frame.get(self.row(slot))?)
+    }
+}
+
+/// Whether the bytes of one event of a frame of several are what was written.
+pub(super) fn event_fits(frame: &[u8], slot: u32, event: &[u8], stored: u32) -> bool {
+    u32_at(frame, 0).is_some_and(|header| stored == crc(header.wrapping_add(slot), event))
+}
+
 /// A checked frame as it lies in a buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct FrameRef<'a> {
     pub(crate) header: FrameHeader,
     id_root: IdRoot,
-    /// All of it, header included.
+    /// All of it, header included; or no more than one of its events.
     pub(super) bytes: &'a [u8],
+    only: Option<u32>,
 }
 
 impl<'a> FrameRef<'a> {
     /// The frame of a checked header and its bytes.
     pub(super) fn new(header: FrameHeader, id_root: IdRoot, bytes: &'a [u8]) -> Self {
-        Self { header, id_root, bytes: &bytes[..header.len as usize] }
+        Self { header, id_root, bytes: &bytes[..header.len as usize], only: None }
     }
 
     /// The position after its last event.
@@ -256,24 +381,15 @@ impl<'a> FrameRef<'a> {
         if slot >= self.header.count {
             return Err("the frame has no such event");
         }
-        let table = FRAME_HEADER_BYTES + self.key_bytes()?;
-        let events = table + 4 * (self.header.count as usize - 1);
-        let begin = match slot.checked_sub(1) {
-            None => 0,
-            Some(row) => u32_at(self.bytes, table + 4 * row as usize).ok_or(cut)? as usize,
-        };
-        self.bytes.get(events + begin..).ok_or(cut)
-    }
-
-    /// Bytes of the key that the body begins with.
-    pub(super) fn key_bytes(&self) -> Result<usize, Nonsense> {
-        if !self.header.keyed {
-            return Ok(0);
+        if let Some(only) = self.only {
+            return if slot == only { Ok(self.bytes) } else { Err("no more than one was read") };
         }
-        let length = |at| u16_at(self.bytes, FRAME_HEADER_BYTES + at).map(usize::from);
-        let texts = length(0).zip(length(2)).zip(length(4)).ok_or("the frame's key is cut off")?;
-        let ((principal, operation), key) = texts;
-        Ok(KEY_HEAD_BYTES + principal + operation + key)
+        let rows = self.header.rows(self.bytes).ok_or(cut)?;
+        if self.header.count == 1 {
+            return self.bytes.get(rows.events_at..).ok_or(cut);
+        }
+        let (event, _) = rows.event(self.bytes, slot).ok_or(cut)?;
+        self.bytes.get(event).ok_or(cut)
     }
 }
 
@@ -287,7 +403,9 @@ pub(crate) struct Frame {
     id_root: IdRoot,
     /// Where it begins in the segment.
     offset: u64,
+    /// All of it, header included; or no more than the bytes of one of its events.
     bytes: Bytes,
+    only: Option<u32>,
 }
 
 impl Frame {
@@ -299,7 +417,22 @@ impl Frame {
         offset: u64,
         bytes: Bytes,
     ) -> Self {
-        Self { path, header, id_root, offset, bytes }
+        Self { path, header, id_root, offset, bytes, only: None }
+    }
+
+    /// Of a frame of several events no more than this one, which was checked.
+    pub(super) fn only(self, slot: u32, event: Bytes) -> Self {
+        Self { bytes: event, only: Some(slot), ..self }
+    }
+
+    /// Whether the event of a slot can be had from it.
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        slot < self.count() && self.only.is_none_or(|only| only == slot)
+    }
+
+    /// Bytes of memory that it holds on to.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.bytes.len() as u64
     }
 
     pub(crate) fn offset(&self) -> u64 {
@@ -371,7 +504,8 @@ impl Frame {
 
     /// The same as it lies in its bytes.
     pub(super) fn as_ref(&self) -> FrameRef<'_> {
-        FrameRef { header: self.header, id_root: self.id_root, bytes: &self.bytes }
+        let (header, id_root, only) = (self.header, self.id_root, self.only);
+        FrameRef { header, id_root, bytes: &self.bytes, only }
     }
 
     /// Content that makes no sense is damage, whatever the checksums say.
@@ -384,7 +518,7 @@ impl Frame {
             return Ok(None);
         }
         let cut = "the frame's key is cut off";
-        let end = FRAME_HEADER_BYTES + self.as_ref().key_bytes()?;
+        let end = FRAME_HEADER_BYTES + self.header.key_bytes(&self.bytes).ok_or(cut)?;
         let key = self.bytes.get(FRAME_HEADER_BYTES..end).ok_or(cut)?;
         let lengths = [0, 2, 4].map(|at| u16_at(key, at).unwrap_or_default() as usize);
         let request =

@@ -7,8 +7,7 @@ use super::{
     dropped::Dropped,
     event::{CUT, name_of},
     frame::{
-        FRAME_ALIGN, FRAME_HEADER_BYTES, Frame, FrameRef, KEYED, Nonsense, Stamp, put_header,
-        put_u32,
+        FRAME_ALIGN, FRAME_HEADER_BYTES, Frame, FrameRef, KEYED, Nonsense, Stamp, Table, finish,
     },
     header::SegmentHeader,
 };
@@ -36,18 +35,14 @@ pub(crate) fn rewritten(
 ) -> Result<Vec<u8>, EngineError> {
     let of = frame.as_ref();
     let keyed = of.header.keyed && !forgetful;
-    let key_bytes = if keyed { frame.sound(of.key_bytes())? } else { 0 };
+    let cut = "the frame's key is cut off";
+    let key_bytes = if keyed { frame.sound(of.header.key_bytes(of.bytes).ok_or(cut))? } else { 0 };
     let mut bytes = vec![0; FRAME_HEADER_BYTES];
     let key = of.bytes.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + key_bytes);
-    bytes.extend_from_slice(frame.sound(key.ok_or("the frame's key is cut off"))?);
-    let table = bytes.len();
-    bytes.resize(table + 4 * (frame.count() as usize - 1), 0);
-    let events = bytes.len();
+    bytes.extend_from_slice(frame.sound(key.ok_or(cut))?);
+    let mut table = Table::begin(&mut bytes, frame.count());
     for (slot, fate) in (0..frame.count()).zip(fates) {
-        if slot > 0 {
-            let begin = (bytes.len() - events) as u32;
-            put_u32(&mut bytes, table + 4 * (slot as usize - 1), begin);
-        }
+        table.row(&mut bytes);
         frame.sound(put(&mut bytes, of, slot, fate))?;
     }
     bytes.resize(bytes.len().next_multiple_of(FRAME_ALIGN), 0);
@@ -57,7 +52,7 @@ pub(crate) fn rewritten(
         synced_upto: frame.header.synced_upto,
     };
     let count = frame.count() | if keyed { KEYED } else { 0 };
-    put_header(&mut bytes, segment.seed(offset), stamp, count);
+    finish(&mut bytes, segment.seed(offset), stamp, count, table.events_at);
     Ok(bytes)
 }
 

@@ -1,12 +1,12 @@
 //! [`Segment`]: a file of frames, as a reader has it.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use factum_store::Position;
 
 use super::{
-    frame::{FRAME_HEADER_BYTES, Frame, FrameHeader, FrameRef},
+    frame::{FRAME_HEADER_BYTES, Frame, FrameHeader, FrameRef, event_fits},
     header::{HeaderError, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, SegmentHeader},
     packed::Packed,
     packing::{HEAD_BYTES, PACKING_AT, Packing},
@@ -18,6 +18,8 @@ use crate::{
 
 /// Bytes read for a frame before its length is known: most frames are smaller.
 const FIRST_READ_BYTES: usize = 4_096;
+/// Of a frame that is longer than this one event is read alone.
+const LARGE_BYTES: usize = 16 << 10;
 /// Bytes that a scan reads ahead.
 const SCAN_BYTES: usize = 1 << 20;
 
@@ -101,6 +103,57 @@ impl Segment {
         self.check_body(&header, offset, &bytes)?;
         let path = Arc::clone(&self.path);
         Ok(Frame::new(path, header, self.header.id_root, offset, bytes.into()))
+    }
+
+    /// Of the frame that begins at `offset` at least the event of a slot, checked. Of a large frame
+    /// nothing else is read.
+    pub(crate) fn frame_for(
+        &self,
+        offset: u64,
+        len: Option<u32>,
+        slot: u32,
+    ) -> Result<Frame, EngineError> {
+        if len.is_none_or(|len| len as usize <= LARGE_BYTES) {
+            return self.frame(offset, len);
+        }
+        let mut head = vec![0; FIRST_READ_BYTES];
+        let read = self.read(&mut head, offset)?;
+        head.truncate(read);
+        let header = FrameHeader::decode(&self.header, offset, &head);
+        let header = header.ok_or_else(|| self.damage(offset, "there is no frame"))?;
+        if header.count < 2 || slot >= header.count {
+            return self.frame(offset, len);
+        }
+        let cut = || self.damage(offset, "a frame's table of events is cut off");
+        let rows = header.rows(&head).ok_or_else(cut)?;
+        let row = self.part(offset, &head, rows.row(slot))?;
+        let (event, stored) = rows.event_by(&row).ok_or_else(cut)?;
+        let event = self.part(offset, &head, event)?;
+        if !event_fits(&head, slot, &event, stored) {
+            return Err(damage(
+                &self.path,
+                offset,
+                header.first,
+                &format!("the checksum of event {slot} of a frame does not fit"),
+            ));
+        }
+        let path = Arc::clone(&self.path);
+        let frame = Frame::new(path, header, self.header.id_root, offset, Bytes::new());
+        Ok(frame.only(slot, event))
+    }
+
+    /// Bytes of a frame, of which the first are read already.
+    fn part(&self, offset: u64, head: &[u8], range: Range<usize>) -> Result<Bytes, EngineError> {
+        if let Some(part) = head.get(range.clone()) {
+            return Ok(Bytes::copy_from_slice(part));
+        }
+        let at = offset + range.start as u64;
+        // A length that is damaged must not make us ask for memory.
+        let left = self.len()?.saturating_sub(at);
+        let mut bytes = vec![0; (range.len() as u64).min(left) as usize];
+        let read = self.read(&mut bytes, at)?;
+        bytes.truncate(read);
+        Ok(bytes.into())
     }
 
     /// The frames from `offset` up to `end`, one after the other.

@@ -136,7 +136,8 @@ fn carrying_in<T>(
 ) -> Result<Option<T>, EngineError> {
     segment.ask(head, &Tally::default(), |view| {
         let (_, mut cursor) = view.postings(term)?;
-        let mut frames = FrameFinder::new(&segment.log, view);
+        // A key and a receipt are of a whole batch.
+        let mut frames = FrameFinder::of_whole_frames(&segment.log, view);
         let mut target = match direction {
             Direction::Forward => view.first(),
             Direction::Backward => view.last(),

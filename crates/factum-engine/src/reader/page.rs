@@ -86,7 +86,8 @@ fn from(read: &Read, position: Position, head: Head) -> Read {
 /// An event shares the bytes of its frame, so what counts is the frames that are kept by it.
 pub(super) struct Collected {
     pub(super) events: Vec<RecordedEvent>,
-    frame: Option<Position>,
+    /// Which frame was counted last, and how much of it.
+    counted: Option<(Position, u64)>,
     bytes: u64,
     bytes_max: u64,
 }
@@ -96,7 +97,7 @@ const FRAME_BYTES_MIN: u64 = 4_096;
 
 impl Collected {
     pub(super) fn new(bytes_max: u64) -> Self {
-        Self { events: Vec::new(), frame: None, bytes: 0, bytes_max }
+        Self { events: Vec::new(), counted: None, bytes: 0, bytes_max }
     }
 
     pub(super) fn take(
@@ -104,12 +105,13 @@ impl Collected {
         frame: &Frame,
         slot: u32,
     ) -> Result<ControlFlow<()>, EngineError> {
-        if self.frame != Some(frame.first()) {
-            let bytes = self.bytes + (frame.end() - frame.offset()).max(FRAME_BYTES_MIN);
+        let held = (frame.first(), frame.held_bytes());
+        if self.counted != Some(held) {
+            let bytes = self.bytes + held.1.max(FRAME_BYTES_MIN);
             if bytes > self.bytes_max && !self.events.is_empty() {
                 return Ok(ControlFlow::Break(()));
             }
-            (self.frame, self.bytes) = (Some(frame.first()), bytes);
+            (self.counted, self.bytes) = (Some(held), bytes);
         }
         self.events.push(frame.event(slot)?);
         Ok(ControlFlow::Continue(()))

@@ -137,6 +137,8 @@ pub(crate) struct FrameFinder<'a> {
     steps: u32,
     /// How many frames were fetched.
     pub(crate) fetched: u64,
+    /// Whether a frame is of use only when all of it was read.
+    whole: bool,
 }
 
 /// After so many steps from frame to frame it is worth to read ahead: a short page does not.
@@ -144,18 +146,32 @@ const STEPS_MIN: u32 = 16;
 
 impl<'a> FrameFinder<'a> {
     pub(crate) fn new(log: &'a Segment, view: View<'a>) -> Self {
-        Self { log, locator: view.locator(), current: None, walk: None, steps: 0, fetched: 0 }
+        let (locator, whole) = (view.locator(), false);
+        Self { log, locator, current: None, walk: None, steps: 0, fetched: 0, whole }
+    }
+
+    /// One that always fetches all of a frame, for who looks at more than an event of it.
+    pub(crate) fn of_whole_frames(log: &'a Segment, view: View<'a>) -> Self {
+        Self { whole: true, ..Self::new(log, view) }
     }
 
     /// The frame that holds a position of the segment, and which of its events that is.
     pub(crate) fn holding(&mut self, position: Position) -> Result<(&Frame, u32), EngineError> {
         let frame = match self.current.take() {
-            Some(frame) if holds(&frame, position) => frame,
+            Some(frame) if holds(&frame, position) => self.with(frame, position)?,
             Some(frame) if position == frame.last().next() => self.step(frame.end(), position)?,
             _ => self.jump(position)?,
         };
         let slot = (position.0 - frame.first().0) as u32;
         Ok((self.current.insert(frame), slot))
+    }
+
+    /// The same frame with another of its events. Who asks for a second one gets all.
+    fn with(&mut self, frame: Frame, position: Position) -> Result<Frame, EngineError> {
+        if frame.has((position.0 - frame.first().0) as u32) {
+            return Ok(frame);
+        }
+        self.checked(self.log.frame(frame.offset(), None)?, position)
     }
 
     /// Going on from frame to frame needs no index.
@@ -177,7 +193,10 @@ impl<'a> FrameFinder<'a> {
         self.fetched += 1;
         let astray = |problem| IndexError::Damaged { page: 0, problem };
         let place = self.locator.locate(position)?.ok_or(astray("a position is missing"))?;
-        let frame = self.log.frame(place.offset, place.bytes)?;
+        let frame = match self.whole {
+            true => self.log.frame(place.offset, place.bytes)?,
+            false => self.log.frame_for(place.offset, place.bytes, place.slot)?,
+        };
         match holds(&frame, position) {
             true => Ok(frame),
             false => Err(astray("it leads to a frame that does not hold the position").into()),
