@@ -34,7 +34,7 @@ pub(super) struct Verdicts {
     now: Timestamp,
     heeded: Heeded,
     /// `None` for a stream of which everything is kept.
-    streams: HashMap<StreamName, Option<Kept>>,
+    streams: HashMap<String, Option<Kept>>,
 }
 
 /// What becomes of the events of a segment.
@@ -66,8 +66,7 @@ impl Verdicts {
                 Some(event) => match event.stream {
                     None => Fate::Kept,
                     Some((stream, revision)) => {
-                        let stream = StreamName::new(stream.to_owned())?;
-                        let fate = self.of_event(&stream, revision, frame.recorded_at())?;
+                        let fate = self.of_event(stream, revision, frame.recorded_at())?;
                         judged.dropped += u64::from(fate != Fate::Kept);
                         fate
                     }
@@ -80,7 +79,7 @@ impl Verdicts {
 
     fn of_event(
         &mut self,
-        stream: &StreamName,
+        stream: &str,
         revision: Revision,
         recorded_at: Timestamp,
     ) -> Result<Fate, EngineError> {
@@ -97,17 +96,18 @@ impl Verdicts {
         let Some(end) = frame.dropped(slot)?.and_then(|dropped| dropped.end) else {
             return Ok(Fate::Kept);
         };
-        let last = self.kept(&end.name)?.and_then(|kept| kept.last);
+        let last = self.kept(end.name.as_str())?.and_then(|kept| kept.last);
         Ok(if last.is_some_and(|last| last > end.revision) { Fate::Dropped } else { Fate::Kept })
     }
 
-    fn kept(&mut self, stream: &StreamName) -> Result<Option<Kept>, EngineError> {
+    fn kept(&mut self, stream: &str) -> Result<Option<Kept>, EngineError> {
         if let Some(known) = self.streams.get(stream) {
             return Ok(*known);
         }
+        let name = StreamName::new(stream.to_owned())?;
         let mut kept = None;
-        if self.heeded.perhaps(&self.snapshot, stream)? {
-            let info = retention::info(&self.snapshot, stream)?;
+        if self.heeded.perhaps(&self.snapshot, &name)? {
+            let info = retention::info(&self.snapshot, &name)?;
             let mut window = info.window(self.now);
             if self.snapshot.switch.is(Sabotage::CompactionDropsMore) && !window.is_whole() {
                 window.from = window.from.next();
@@ -117,9 +117,7 @@ impl Verdicts {
         if self.streams.len() >= STREAMS_MAX {
             self.streams.clear();
         }
-        // A name of its own: the one at hand holds on to the bytes that it was read with.
-        let name = StreamName::new(stream.as_str().to_owned())?;
-        self.streams.insert(name, kept);
+        self.streams.insert(stream.to_owned(), kept);
         Ok(kept)
     }
 }

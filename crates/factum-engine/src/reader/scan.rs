@@ -30,7 +30,9 @@ pub(crate) fn scan(
     after: Position,
     visit: Visit<'_>,
 ) -> Result<Position, EngineError> {
-    if Asked::of(query).is_some() || query.items.is_empty() {
+    // What is visible of a stream is looked up by who searches.
+    let names_stream = query.items.iter().any(|item| item.stream.is_some());
+    if names_stream || Asked::of(query).is_some() || query.items.is_empty() {
         return search(snapshot, sight, query, after, visit);
     }
     let head = snapshot.head.position;
