@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Writes the results, each round of them, as JSON
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
+    /// UmaDB's program; otherwise it is looked for on the PATH and in target/tools/bin
+    #[arg(long, value_name = "PATH")]
+    pub(crate) umadb: Option<PathBuf>,
     /// One measurement in this process: how the program calls itself
     #[arg(long, hide = true)]
     pub(crate) measure: Option<String>,

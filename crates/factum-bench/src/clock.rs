@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Result, anyhow};
 
 use crate::{
-    job::{Measured, Usage, Waits},
-    usage::usage,
+    job::{Job, Measured, Usage, Waits},
+    usage::{device_bytes, usage},
 };
 
 /// The waits of one thread, and what it counted.
@@ -22,6 +22,11 @@ pub(crate) struct Laps {
 }
 
 impl Laps {
+    /// Counts a wait that somebody else measured.
+    pub(crate) fn waited(&mut self, wait: Duration) {
+        self.waits.push(wait);
+    }
+
     /// Does one request on the clock.
     pub(crate) fn time<T>(&mut self, request: impl FnOnce() -> T) -> T {
         let begin = Instant::now();
@@ -41,9 +46,10 @@ pub(crate) trait Runner: Send {
 
 /// Runs each on a thread of its own; the clock runs from when all are ready to when all are done.
 /// The value is left to the caller.
-pub(crate) fn race<R: Runner>(runners: Vec<R>, processes: &[u32]) -> Result<Measured> {
+pub(crate) fn race(runners: Vec<Box<dyn Runner>>, job: &Job) -> Result<Measured> {
+    let processes = job.processes();
     let start = Barrier::new(runners.len() + 1);
-    let (laps, seconds, usage) = std::thread::scope(|scope| {
+    let (laps, seconds, taken) = std::thread::scope(|scope| {
         let threads: Vec<_> = runners
             .into_iter()
             .map(|mut runner| {
@@ -61,15 +67,19 @@ pub(crate) fn race<R: Runner>(runners: Vec<R>, processes: &[u32]) -> Result<Meas
             })
             .collect();
         start.wait();
-        let before = usage(processes);
+        let on_disk = device_bytes(&job.dir);
+        let before = usage(&processes);
         let begin = Instant::now();
         start.wait();
         let laps: Vec<_> = threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        (laps, begin.elapsed().as_secs_f64(), usage(processes).since(before))
-    });
+        let seconds = begin.elapsed().as_secs_f64();
+        let mut taken = usage(&processes).since(before);
+        taken.written_bytes = device_bytes(&job.dir)?.saturating_sub(on_disk?);
+        anyhow::Ok((laps, seconds, taken))
+    })?;
     let laps: Result<Vec<Laps>> =
         laps.into_iter().map(|one| one.map_err(|_| anyhow!("a thread panicked"))?).collect();
-    Ok(sum(laps?, seconds, usage))
+    Ok(sum(laps?, seconds, taken))
 }
 
 fn sum(laps: Vec<Laps>, seconds: f64, usage: Usage) -> Measured {

@@ -14,12 +14,25 @@ pub(crate) struct Job {
     pub(crate) system: String,
     /// Where the system keeps its data.
     pub(crate) dir: PathBuf,
+    /// Where its server is asked; empty when it is embedded.
+    pub(crate) address: String,
+    /// Its server, whose time and memory count too.
+    pub(crate) server: Option<u32>,
+    /// How long its server took to start.
+    pub(crate) server_start_ms: f64,
     /// Events in the ledger that is read.
     pub(crate) events: u64,
     /// Of the requests of a full run, this share.
     pub(crate) share: f64,
     /// Which round, so that no two rounds ask the same.
     pub(crate) round: u64,
+}
+
+impl Job {
+    /// The processes whose time and memory count.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        [Some(std::process::id()), self.server].into_iter().flatten().collect()
+    }
 }
 
 /// What came of it.
@@ -56,7 +69,7 @@ pub(crate) struct Waits {
 pub(crate) struct Usage {
     /// User and system time while the clock ran.
     pub(crate) cpu_seconds: f64,
-    /// Bytes sent to the disk while the clock ran.
+    /// Bytes that reached the disk for what was done while the clock ran.
     pub(crate) written_bytes: u64,
     /// The most memory that was ever resident, mapped files included.
     pub(crate) peak_bytes: u64,

@@ -14,6 +14,7 @@ mod floor;
 mod job;
 mod report;
 mod run;
+mod server;
 mod systems;
 mod usage;
 mod workloads;

@@ -1,9 +1,11 @@
 //! A run: every workload, every round, every system in turn, each in a process of its own.
 
 use std::{
+    cell::RefCell,
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -16,9 +18,15 @@ use crate::{
     args::Args,
     floor,
     job::{Job, Measured},
-    systems::{self, KINDS},
-    workloads::{FILL, FLOOR, Goal, Ground, ROWS, Workload},
+    server::Server,
+    systems::{self, KINDS, Kind},
+    workloads::{FILL, FLOOR, Goal, Ground, KILLED, ROWS, Workload},
 };
+
+/// How long a process appends before it is killed.
+const KILLED_AFTER: Duration = Duration::from_millis(1_500);
+/// Rounds of killed processes are counted from here.
+const KILLED_ROUNDS: u64 = 1_000;
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
@@ -49,7 +57,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub(crate) fn run(args: &Args) -> Result<Results> {
     ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst))?;
     let rows = chosen_rows(&args.only)?;
-    let systems = chosen_systems(&args.systems)?;
+    let systems = chosen_systems(args)?;
     let place = Place::new(args)?;
     let bar = progress(rows.iter().map(|row| turns(row, &systems).len() as u64).sum(), args);
     let mut results =
@@ -72,15 +80,35 @@ fn chosen_rows(only: &[String]) -> Result<Vec<&'static Workload>> {
     Ok(ROWS.iter().filter(wanted).collect())
 }
 
-fn chosen_systems(only: &[String]) -> Result<Vec<String>> {
-    only.iter().try_for_each(|name| systems::kind(name).map(drop))?;
-    let wanted = |name: &&str| only.is_empty() || only.iter().any(|only| only == name);
-    Ok(KINDS.iter().map(|kind| kind.name).filter(wanted).map(str::to_owned).collect())
+/// The systems that were named; otherwise all whose programs are here.
+fn chosen_systems(args: &Args) -> Result<Vec<String>> {
+    let mut chosen = Vec::new();
+    for name in &args.systems {
+        program(args, systems::kind(name)?)?;
+        chosen.push(name.clone());
+    }
+    if chosen.is_empty() {
+        for kind in KINDS {
+            match program(args, kind) {
+                Ok(_) => chosen.push(kind.name.to_owned()),
+                Err(error) => eprintln!("without {}: {error:#}", kind.name),
+            }
+        }
+    }
+    Ok(chosen)
 }
 
-/// Who takes part in a row: the systems, and the floor where the goal is measured by it.
+/// The program of a system that is a server.
+fn program(args: &Args, kind: &Kind) -> Result<Option<PathBuf>> {
+    let Some(launch) = &kind.server else { return Ok(None) };
+    let named = args.umadb.as_deref().filter(|_| launch.program == "umadb");
+    launch.find(named).map(Some)
+}
+
+/// Who takes part in a row: the systems that can, and the floor where the goal is measured by it.
 fn turns(row: &Workload, systems: &[String]) -> Vec<String> {
-    let mut turns = systems.to_vec();
+    let suits = |name: &&String| systems::kind(name).is_ok_and(|kind| row.suits(kind));
+    let mut turns: Vec<String> = systems.iter().filter(suits).cloned().collect();
     if matches!(row.goal, Some(Goal::Times(FLOOR, _))) {
         turns.insert(0, FLOOR.into());
     }
@@ -101,7 +129,7 @@ fn measure_row(
         for of_system in &mut measured {
             let system = &of_system.system;
             bar.set_message(format!("{} on {system}, round {}", row.name, round + 1));
-            let one = measure(args, place, row, system, round);
+            let one = Turn { args, place, row, system, round }.measure();
             of_system.rounds.push(one.with_context(|| format!("{} on {system}", row.name))?);
             bar.inc(1);
         }
@@ -115,77 +143,129 @@ fn same_answers(row: &Workload, measured: &[Rounds]) -> Result<()> {
     if row.ground != Ground::Ledger {
         return Ok(());
     }
-    let found = |rounds: &Rounds| rounds.rounds.last().map(|one| one.events);
-    let Some(first) = measured.first() else { return Ok(()) };
-    for other in measured {
+    let last = measured.iter().filter_map(|of| Some((&of.system, of.rounds.last()?)));
+    let last: Vec<_> = last.collect();
+    for pair in last.windows(2) {
+        let [(one, found), (other, found_too)] = pair else { continue };
+        // Who was too slow was asked less.
+        let as_much = found.requests == found_too.requests;
         ensure!(
-            found(other) == found(first),
-            "{}: {} found {:?} events, {} found {:?}",
+            !as_much || found.events == found_too.events,
+            "{}: {one} found {} events, {other} found {}",
             row.name,
-            first.system,
-            found(first),
-            other.system,
-            found(other),
+            found.events,
+            found_too.events,
         );
     }
     Ok(())
 }
 
-fn measure(
-    args: &Args,
-    place: &Place,
-    row: &Workload,
-    system: &str,
+/// One measurement on one system.
+struct Turn<'a> {
+    args: &'a Args,
+    place: &'a Place,
+    row: &'a Workload,
+    system: &'a str,
     round: u64,
-) -> Result<Measured> {
-    if system == FLOOR {
-        return place.fresh(|dir| floor::measure(dir, 3.0 * args.share()));
-    }
-    let job = |dir: &Path, workload: &Workload| Job {
-        workload: workload.name.into(),
-        system: system.into(),
-        dir: dir.to_owned(),
-        events: args.events(),
-        share: args.share(),
-        round,
-    };
-    match row.ground {
-        Ground::Fresh => place.fresh(|dir| in_process(&job(dir, row))),
-        Ground::Ledger => {
-            let dir = place
-                .ledger(system, args.events(), |dir| in_process(&job(dir, &FILL)).map(drop))?;
-            in_process(&job(&dir, row))
-        }
-    }
 }
 
-/// Does a job in a process of its own.
-fn in_process(job: &Job) -> Result<Measured> {
-    let child = Command::new(std::env::current_exe()?)
-        .arg("--measure")
-        .arg(serde_json::to_string(job)?)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = child.wait_with_output()?;
-    if STOP.load(Ordering::SeqCst) {
-        bail!("stopped");
+impl Turn<'_> {
+    fn measure(&self) -> Result<Measured> {
+        let Self { args, place, .. } = self;
+        if self.system == FLOOR {
+            return place.fresh(|dir| floor::measure(dir, 3.0 * args.share()));
+        }
+        if self.row.ground == Ground::Fresh {
+            return place.fresh(|dir| self.work(dir, self.row, self.round));
+        }
+        let events = args.events();
+        let dir = place.ledger(self.system, events, |dir| self.work(dir, &FILL, 0).map(drop))?;
+        if self.row.ground != Ground::Ledger {
+            place.spend(self.system, events)?;
+        }
+        if self.row.ground == Ground::Killed {
+            self.kill(&dir)?;
+        }
+        self.work(&dir, self.row, self.round)
     }
-    ensure!(output.status.success(), "the measuring process ended with {}", output.status);
-    Ok(serde_json::from_slice(&output.stdout)?)
+
+    /// Does a workload in a process of its own, with the server beside it, if it needs one.
+    fn work(&self, dir: &Path, workload: &Workload, round: u64) -> Result<Measured> {
+        let server = if workload.is_about_files() { None } else { self.serve(dir)? };
+        let child = self.begin(dir, workload, round, server.as_ref())?;
+        let output = child.wait_with_output()?;
+        if STOP.load(Ordering::SeqCst) {
+            bail!("stopped");
+        }
+        ensure!(output.status.success(), "the measuring process ended with {}", output.status);
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Appends, and is killed while it does; so is the server.
+    fn kill(&self, dir: &Path) -> Result<()> {
+        let server = self.serve(dir)?;
+        // Numbers that no other round writes.
+        let mut child = self.begin(dir, &KILLED, KILLED_ROUNDS + self.round, server.as_ref())?;
+        let mut output = child.stdout.take();
+        std::thread::sleep(KILLED_AFTER);
+        if let Some(server) = server {
+            server.kill();
+        }
+        child.kill()?;
+        child.wait()?;
+        drop(output.take());
+        Ok(())
+    }
+
+    fn serve(&self, dir: &Path) -> Result<Option<Server>> {
+        let kind = systems::kind(self.system)?;
+        let (Some(launch), Some(program)) = (&kind.server, program(self.args, kind)?) else {
+            return Ok(None);
+        };
+        launch.start(&program, dir).map(Some)
+    }
+
+    fn begin(
+        &self,
+        dir: &Path,
+        workload: &Workload,
+        round: u64,
+        server: Option<&Server>,
+    ) -> Result<Child> {
+        let job = Job {
+            workload: workload.name.into(),
+            system: self.system.into(),
+            dir: dir.to_owned(),
+            address: server.map(|server| server.address.clone()).unwrap_or_default(),
+            server: server.map(Server::process),
+            server_start_ms: server.map_or(0.0, |server| server.start.as_secs_f64() * 1e3),
+            events: self.args.events(),
+            share: self.args.share(),
+            round,
+        };
+        let child = Command::new(std::env::current_exe()?)
+            .arg("--measure")
+            .arg(serde_json::to_string(&job)?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        Ok(child)
+    }
 }
 
 /// The directory of a run; it is removed at its end.
 struct Place {
     dir: PathBuf,
     keep: bool,
+    /// Ledgers that were filled and then changed.
+    spent: RefCell<HashSet<PathBuf>>,
 }
 
 impl Place {
     fn new(args: &Args) -> Result<Self> {
         let dir = args.dir.join("factum-bench-data");
         fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
-        Ok(Self { dir: fs::canonicalize(dir)?, keep: args.keep })
+        Ok(Self { dir: fs::canonicalize(dir)?, keep: args.keep, spent: RefCell::default() })
     }
 
     /// Work in an empty directory, which is removed afterwards.
@@ -211,7 +291,8 @@ impl Place {
     ) -> Result<PathBuf> {
         let dir = self.dir.join(format!("{system}-{events}"));
         let filled = self.dir.join(format!("{system}-{events}.filled"));
-        if !filled.exists() {
+        let spent_in_this_run = self.spent.borrow().contains(&dir);
+        if !filled.exists() && !spent_in_this_run {
             if dir.exists() {
                 fs::remove_dir_all(&dir)?;
             }
@@ -221,6 +302,16 @@ impl Place {
             fs::write(filled, "")?;
         }
         Ok(dir)
+    }
+
+    /// A ledger will be changed: the next run must not take it for what it was filled with.
+    fn spend(&self, system: &str, events: u64) -> Result<()> {
+        let filled = self.dir.join(format!("{system}-{events}.filled"));
+        if filled.exists() {
+            fs::remove_file(filled)?;
+        }
+        self.spent.borrow_mut().insert(self.dir.join(format!("{system}-{events}")));
+        Ok(())
     }
 }
 

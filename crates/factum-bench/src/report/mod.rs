@@ -32,6 +32,13 @@ impl Row {
     }
 }
 
+impl Results {
+    /// Factum's own value of a row.
+    fn own(&self, workload: &str) -> Option<f64> {
+        self.rows.iter().find(|row| row.workload == workload)?.value("factum")
+    }
+}
+
 impl Unit {
     pub(crate) fn more_is_better(self) -> bool {
         matches!(self, Self::RequestsPerSecond | Self::EventsPerSecond)
@@ -42,6 +49,9 @@ impl Unit {
             Self::RequestsPerSecond => "requests/s",
             Self::EventsPerSecond => "events/s",
             Self::Microseconds => "µs, p50",
+            Self::Milliseconds => "ms",
+            Self::Mebibytes => "MiB",
+            Self::BytesPerByte => "bytes/byte",
         }
     }
 
@@ -70,10 +80,14 @@ pub(crate) fn judged(
             Some((text, ours.map(|ours| ours <= limit)))
         }
         Goal::WithinTimesOf(other, factor) => {
-            let other_row = results.rows.iter().find(|row| row.workload == other);
-            let limit = other_row.and_then(|row| row.value("factum")).map(|value| value * factor);
+            let limit = results.own(other).map(|value| value * factor);
             let text = format!("within {factor} × {other}");
             Some((text, ours.zip(limit).map(|(ours, limit)| ours <= limit)))
+        }
+        Goal::ShareOf(other, share) => {
+            let least = results.own(other).map(|value| value * share);
+            let text = format!("{share} × {other}");
+            Some((text, ours.zip(least).map(|(ours, least)| ours >= least)))
         }
     }
 }

@@ -2,23 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use factum_engine::{DataDir, EngineLedger, Options};
 use factum_store::{
-    Append, AppendError, Condition, EventType, Ledger, NewEvent, Position, Query, QueryItem, Read,
-    StreamName, Tag,
+    Append, AppendError, BoxStream, Condition, EventType, Ledger, NewEvent, Position, Query,
+    QueryItem, Read, ReadError, Signal, StreamName, Subscribe, Tag,
 };
-use futures_lite::future::block_on;
+use futures_lite::{StreamExt, future::block_on};
 
-use super::{Appended, Batch, Guard, Kind, Question, Reader, System, Writer, look_at};
+use super::{Appended, Batch, Follower, Guard, Kind, Question, Reader, System, Writer, look_at};
 use crate::events::Event;
 
-pub(crate) const KIND: Kind = Kind { name: "factum", about: "embedded, the defaults", open };
+pub(crate) const KIND: Kind =
+    Kind { name: "factum", about: "embedded, the defaults", follows: true, server: None, open };
 
 /// As large as a page may be.
 const PAGE_EVENTS: usize = 10_000;
 
-fn open(dir: &Path) -> Result<Box<dyn System>> {
+fn open(dir: &Path, _: &str) -> Result<Box<dyn System>> {
     let data = DataDir::open(dir, Options::default())?;
     let ledger = data.create_ledger("default")?;
     Ok(Box::new(Factum { ledger }))
@@ -35,6 +36,12 @@ impl System for Factum {
 
     fn reader(&self) -> Result<Box<dyn Reader>> {
         Ok(Box::new(FactumReader { ledger: self.ledger.clone() }))
+    }
+
+    fn follower(&self) -> Result<Box<dyn Follower>> {
+        let head = block_on(self.ledger.head())?;
+        let subscribe = Subscribe { query: Query::all(), after: head.position };
+        Ok(Box::new(FactumFollower { signals: self.ledger.subscribe(subscribe) }))
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -82,6 +89,22 @@ impl Reader for FactumReader {
             next = page.next;
         }
         Ok(count)
+    }
+}
+
+struct FactumFollower {
+    signals: BoxStream<Result<Signal, ReadError>>,
+}
+
+impl Follower for FactumFollower {
+    fn next(&mut self) -> Result<u64> {
+        while let Some(signal) = block_on(self.signals.next()) {
+            if let Signal::Event(event) = signal? {
+                look_at(&event.data);
+                return Ok(1);
+            }
+        }
+        bail!("a subscription ended")
     }
 }
 

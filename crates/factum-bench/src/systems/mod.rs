@@ -3,13 +3,19 @@
 
 mod factum;
 #[cfg(feature = "peers")]
+mod postgres;
+#[cfg(feature = "peers")]
+mod sqlite;
+#[cfg(feature = "peers")]
 mod tephra;
+#[cfg(feature = "peers")]
+mod umadb;
 
 use std::{any::Any, path::Path};
 
 use anyhow::{Result, bail};
 
-use crate::events::Event;
+use crate::{events::Event, server::Launch};
 
 /// A system that was opened.
 pub(crate) trait System: Send + Sync {
@@ -17,6 +23,8 @@ pub(crate) trait System: Send + Sync {
     fn writer(&self) -> Result<Box<dyn Writer>>;
     /// For one thread that reads.
     fn reader(&self) -> Result<Box<dyn Reader>>;
+    /// For one thread that is told of every event appended from now on.
+    fn follower(&self) -> Result<Box<dyn Follower>>;
     /// Stops it cleanly.
     fn close(self: Box<Self>) -> Result<()>;
 }
@@ -46,10 +54,12 @@ impl Batch {
     }
 }
 
-/// What must hold for an append: nothing came to this tag after `after`.
+/// What must hold for an append: nothing came to this tag after `after`. A system without tags takes
+/// the stream instead, in which the next event must be the `revision`th.
 pub(crate) struct Guard {
     pub(crate) tag: String,
     pub(crate) after: u64,
+    pub(crate) revision: u64,
 }
 
 /// How an append ended.
@@ -65,6 +75,12 @@ pub(crate) enum Appended {
 pub(crate) trait Reader: Send {
     /// All events that answer a question, oldest first.
     fn read(&mut self, question: &Question) -> Result<u64>;
+}
+
+/// Waits for events that others append.
+pub(crate) trait Follower: Send {
+    /// Waits until there are more events, looks at them, and says how many.
+    fn next(&mut self) -> Result<u64>;
 }
 
 /// What is asked for.
@@ -86,12 +102,17 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// One line about how it is run.
     pub(crate) about: &'static str,
-    open: fn(&Path) -> Result<Box<dyn System>>,
+    /// Whether it wakes those who wait for events.
+    pub(crate) follows: bool,
+    /// How its server is started, if it is one.
+    pub(crate) server: Option<Launch>,
+    /// Opens it in this process: a directory, or a server's address.
+    open: fn(&Path, &str) -> Result<Box<dyn System>>,
 }
 
 impl Kind {
-    pub(crate) fn open(&self, dir: &Path) -> Result<Box<dyn System>> {
-        (self.open)(dir)
+    pub(crate) fn open(&self, dir: &Path, address: &str) -> Result<Box<dyn System>> {
+        (self.open)(dir, address)
     }
 }
 
@@ -100,6 +121,12 @@ pub(crate) const KINDS: &[Kind] = &[
     factum::KIND,
     #[cfg(feature = "peers")]
     tephra::KIND,
+    #[cfg(feature = "peers")]
+    umadb::KIND,
+    #[cfg(feature = "peers")]
+    postgres::KIND,
+    #[cfg(feature = "peers")]
+    sqlite::KIND,
 ];
 
 pub(crate) fn kind(name: &str) -> Result<&'static Kind> {

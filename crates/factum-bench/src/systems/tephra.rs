@@ -3,22 +3,24 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use tephra::{
     AppendCondition, AppendError, Event as Encoded, EventType, Position, Query, QueryItem,
-    SegmentConfig, SegmentSet, Tag, Tags, WriteCoordinator, WriteHandle, WriterConfig,
+    SegmentConfig, SegmentSet, Subscription, Tag, Tags, WriteCoordinator, WriteHandle,
+    WriterConfig,
 };
 
-use super::{Appended, Batch, Guard, Kind, Question, Reader, System, Writer, look_at};
+use super::{Appended, Batch, Follower, Guard, Kind, Question, Reader, System, Writer, look_at};
 use crate::events::Event;
 
 pub(crate) const KIND: Kind =
-    Kind { name: "tephra", about: "embedded, the defaults, segments of 256 MiB", open };
+    Kind { name: "tephra", about: ABOUT, follows: true, server: None, open };
+const ABOUT: &str = "embedded, the defaults, segments of 256 MiB, the stream as a tag";
 
 const SEGMENT_BYTES: usize = 256 << 20;
 
-fn open(dir: &Path) -> Result<Box<dyn System>> {
+fn open(dir: &Path, _: &str) -> Result<Box<dyn System>> {
     let segments = SegmentSet::open(dir, SegmentConfig::new(SEGMENT_BYTES))?;
     let (coordinator, handle) = WriteCoordinator::start(segments, WriterConfig::default())?;
     Ok(Box::new(Tephra { coordinator, handle }))
@@ -36,6 +38,11 @@ impl System for Tephra {
 
     fn reader(&self) -> Result<Box<dyn Reader>> {
         Ok(Box::new(TephraReader { handle: self.handle.clone() }))
+    }
+
+    fn follower(&self) -> Result<Box<dyn Follower>> {
+        let head = self.handle.head();
+        Ok(Box::new(TephraFollower { events: self.handle.subscribe(Query::all(), head) }))
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -83,6 +90,18 @@ impl Reader for TephraReader {
             count += 1;
         }
         Ok(count)
+    }
+}
+
+struct TephraFollower {
+    events: Subscription,
+}
+
+impl Follower for TephraFollower {
+    fn next(&mut self) -> Result<u64> {
+        let batch = self.events.next_batch().context("a subscription ended")??;
+        batch.iter().for_each(|(_, event)| look_at(event.data()));
+        Ok(batch.len() as u64)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Appending: so many writers, each a thread that waits for each acknowledgement.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 
-use super::{Append, DATA_BYTES, Guarding, processes};
+use super::{Append, DATA_BYTES, Guarding, SECONDS_MAX};
 use crate::{
     clock::{Laps, Runner, race},
     events::{Event, mix, own_event, own_tag, shop_event},
@@ -15,23 +17,31 @@ const WARM_UP: usize = 20;
 
 /// The workload.
 pub(super) fn append(system: &dyn System, how: Append, job: &Job) -> Result<Measured> {
+    let end = Duration::from_secs_f64(SECONDS_MAX * job.share);
     let requests = (how.requests as f64 * job.share / how.writers as f64).ceil() as usize;
     let writers = (0..how.writers).map(|number| {
-        Ok(Appender {
+        let appender = Appender {
             writer: system.writer()?,
+            first: job.round << 48,
+            end,
             how,
             number,
             requests,
             waiting: Vec::new(),
-            guard: Guard { tag: own_tag(number), after: 0 },
-        })
+            guard: Guard { tag: own_tag(number), after: 0, revision: 0 },
+        };
+        Ok(Box::new(appender) as Box<dyn Runner>)
     });
-    race(writers.collect::<Result<Vec<_>>>()?, &processes())
+    race(writers.collect::<Result<Vec<_>>>()?, job)
 }
 
 /// One writer.
 struct Appender {
     writer: Box<dyn Writer>,
+    /// The number of its first event: what was written in another round is not written again.
+    first: u64,
+    /// No request begins later than this.
+    end: Duration,
     how: Append,
     number: usize,
     requests: usize,
@@ -55,7 +65,8 @@ impl Runner for Appender {
     }
 
     fn run(&mut self, laps: &mut Laps) -> Result<()> {
-        while !self.waiting.is_empty() {
+        let begin = Instant::now();
+        while !self.waiting.is_empty() && begin.elapsed() < self.end {
             self.append(Some(laps))?;
         }
         Ok(())
@@ -68,7 +79,8 @@ impl Appender {
         match self.how.guard {
             // Every writer writes about its own orders.
             Guarding::None => {
-                shop_event(number + ((self.number as u64) << 32), 1 << 40, self.how.bytes)
+                let own = self.first + ((self.number as u64 + 1) << 32);
+                shop_event(own + number, 1 << 50, self.how.bytes)
             }
             Guarding::Own { .. } => own_event(self.number, number, self.how.bytes),
         }
@@ -81,6 +93,7 @@ impl Appender {
         if outdated {
             // What it knew before its last event.
             self.guard.after -= 1;
+            self.guard.revision -= 1;
         }
         let guard = (self.how.guard != Guarding::None).then_some(&self.guard);
         let mut unwanted = Laps::default();
@@ -88,6 +101,7 @@ impl Appender {
         let appended = laps.time(|| self.writer.append(batch, guard))?;
         if outdated {
             self.guard.after = own;
+            self.guard.revision += 1;
         }
         self.note(appended, outdated, laps)
     }
@@ -99,6 +113,7 @@ impl Appender {
             }
             Appended::At(position) => {
                 self.guard.after = position;
+                self.guard.revision += self.how.batch as u64;
                 laps.events += self.how.batch as u64;
                 laps.payload_bytes += (self.how.batch * self.how.bytes) as u64;
             }
@@ -122,10 +137,13 @@ const FILL_WRITERS: u64 = 2;
 const FILL_BATCH: u64 = 1_000;
 
 /// Fills a ledger with the shop's events.
-pub(super) fn fill(system: &dyn System, events: u64) -> Result<Measured> {
-    let fillers = (0..FILL_WRITERS)
-        .map(|number| Ok(Filler { writer: system.writer()?, first: number * FILL_BATCH, events }));
-    race(fillers.collect::<Result<Vec<_>>>()?, &processes())
+pub(super) fn fill(system: &dyn System, job: &Job) -> Result<Measured> {
+    let fillers = (0..FILL_WRITERS).map(|number| {
+        let first = number * FILL_BATCH;
+        let filler = Filler { writer: system.writer()?, first, events: job.events };
+        Ok(Box::new(filler) as Box<dyn Runner>)
+    });
+    race(fillers.collect::<Result<Vec<_>>>()?, job)
 }
 
 /// Writes every other batch of a ledger.
