@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("factum-server", &["factum", "factum-store"]),
     ("factum-cli", &["factum", "factum-server", "retail"]),
     ("retail", &["factum"]),
+    ("factum-sim", &["factum-engine", "factum-store"]),
     ("xtask", &[]),
 ];
 

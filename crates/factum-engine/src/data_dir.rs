@@ -101,6 +101,12 @@ impl DataDir {
     /// # Errors
     /// [`EngineError::Invalid`] for a name that a ledger can't have, and as [`DataDir::ledger`].
     pub fn create_ledger(&self, name: &str) -> Result<EngineLedger, EngineError> {
+        self.make(name)?;
+        self.ledger(name)
+    }
+
+    /// Makes a ledger, unless it is there.
+    pub(crate) fn make(&self, name: &str) -> Result<(), EngineError> {
         check_name(name)?;
         if !self.has(name) {
             let dir = self.path(name);
@@ -111,7 +117,7 @@ impl DataDir {
             machine.sync_dir(&self.dir.join(LEDGERS)).map_err(failed)?;
             EngineLedger::create(&dir, &self.options)?;
         }
-        self.ledger(name)
+        Ok(())
     }
 
     /// Opens a ledger; opened twice it is the same.
@@ -142,6 +148,12 @@ impl DataDir {
     fn has(&self, name: &str) -> bool {
         let names = self.options.machine.list(&self.path(name)).unwrap_or_default();
         names.iter().any(|name| name.ends_with(".log"))
+    }
+
+    /// What a ledger is opened with, for who drives its writer by hand.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn parts(&self, name: &str) -> (PathBuf, &Options, Option<Arc<dyn Lock>>) {
+        (self.path(name), &self.options, self.lock.clone())
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -73,13 +73,30 @@ impl EngineLedger {
         options: &Options,
         lock: Option<Arc<dyn Lock>>,
     ) -> Result<Self, EngineError> {
+        let (ledger, writer) = Self::with_writer(dir, options, lock)?;
+        if let Some(writer) = writer {
+            let spawned = std::thread::Builder::new().name("ledger".into());
+            let spawned = spawned.spawn(move || writer.run());
+            let thread =
+                spawned.map_err(|error| EngineError::io("starting the writer of", dir, error))?;
+            *ledger.inner.writer.lock() = Some(thread);
+        }
+        Ok(ledger)
+    }
+
+    /// Opens the ledger, and leaves its writer to the caller.
+    pub(crate) fn with_writer(
+        dir: &Path,
+        options: &Options,
+        lock: Option<Arc<dyn Lock>>,
+    ) -> Result<(Self, Option<Writer>), EngineError> {
         let writable = lock.is_some();
         let opened = open_now(dir, options, writable)?;
         let shared = Arc::new(Shared::new(opened.segments, opened.head, options.switch()));
         let inbox = Arc::new(Inbox::default());
-        let mut thread = None;
+        let mut writer = None;
         if writable {
-            let writer = Writer {
+            writer = Some(Writer {
                 state: State::new(opened.head, opened.recent, options.switch()),
                 file: SegmentFile::new(opened.active, opened.end, dir, options)?,
                 tail: opened.tail,
@@ -87,22 +104,17 @@ impl EngineLedger {
                 inbox: Arc::clone(&inbox),
                 options: options.clone(),
                 sealing: None,
-            };
-            let spawned = std::thread::Builder::new().name("ledger".into());
-            let spawned = spawned.spawn(move || writer.run());
-            thread = Some(
-                spawned.map_err(|error| EngineError::io("starting the writer of", dir, error))?,
-            );
+            });
         }
         let inner = Inner {
             shared,
             options: options.clone(),
             inbox: writable.then_some(inbox),
-            writer: Mutex::new(thread),
+            writer: Mutex::new(None),
             sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
             _lock: lock,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok((Self { inner: Arc::new(inner) }, writer))
     }
 
     /// Makes a ledger's first segment in an empty directory.
@@ -192,7 +204,7 @@ impl EngineLedger {
         Self { inner }
     }
 
-    fn hand_in(
+    pub(crate) fn hand_in(
         &self,
         append: Append,
     ) -> Result<oneshot::Receiver<Result<Receipt, AppendError>>, AppendError> {

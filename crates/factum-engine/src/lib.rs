@@ -25,6 +25,8 @@ mod reader;
 mod sabotage;
 mod sealing;
 mod shared;
+#[cfg(feature = "simulation")]
+mod simulation;
 mod verify;
 mod whole;
 mod writer;
@@ -39,4 +41,6 @@ pub use options::Options;
 pub use reader::{Explain, SegmentPlan};
 #[cfg(feature = "sabotage")]
 pub use sabotage::Sabotage;
+#[cfg(feature = "simulation")]
+pub use simulation::{Answered, HandDriven};
 pub use verify::{Inspection, SegmentFacts, Verification};

@@ -12,7 +12,7 @@ use std::{io, path::Path, sync::Arc};
 use factum_store::Timestamp;
 
 pub use real::RealMachine;
-pub use simulated::{Faults, Reads, SimulatedMachine};
+pub use simulated::{Faults, Fired, Reads, SimulatedMachine};
 
 /// The machine that a ledger runs on.
 pub trait Machine: Send + Sync + 'static {

@@ -61,6 +61,12 @@ impl Inbox {
         (!taken.is_empty()).then_some(taken)
     }
 
+    /// Whether nothing waits.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.lock().batches.is_empty()
+    }
+
     /// Nothing more is taken in; what waits is still done.
     pub(crate) fn close(&self) {
         self.waiting.lock().closed = true;

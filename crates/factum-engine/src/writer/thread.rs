@@ -68,14 +68,19 @@ fn seal(shared: &Shared, options: &Options, log: &Arc<Segment>, tail: &Tail, end
 impl Writer {
     /// Serves until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
-        while let Some(mut waiting) = self.inbox.take() {
-            while !waiting.is_empty() {
-                let group = self.gather(&mut waiting);
-                self.commit(group);
-            }
-            self.file.look_ahead();
+        while let Some(waiting) = self.inbox.take() {
+            self.turn(waiting);
         }
         self.stop();
+    }
+
+    /// Serves what waits.
+    pub(crate) fn turn(&mut self, mut waiting: VecDeque<(Prepared, Answer)>) {
+        while !waiting.is_empty() {
+            let group = self.gather(&mut waiting);
+            self.commit(group);
+        }
+        self.file.look_ahead();
     }
 
     /// Decides what waits, until the group is full or the segment is.
@@ -188,7 +193,7 @@ impl Writer {
     }
 
     /// Leaves the mark of a clean stop: from now on a bad last frame is damage, not a torn tail.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.file.finish();
         self.finish_sealing();
         if self.shared.poisoned().is_some() {

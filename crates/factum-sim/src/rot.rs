@@ -1,0 +1,87 @@
+//! Bit rot, tried on a copy of the disk: what is read then is what was there, or an error (G10).
+
+use std::path::PathBuf;
+
+use factum_engine::{EngineError, machine::SimulatedMachine};
+use factum_store::{ReadError, RecordedEvent};
+
+use crate::{life, reading::everything, run::Plan, scene::Scene};
+
+/// Damages a file of a copy of the disk, as it was when the ledger's last life ended, opens it, and
+/// reads everything.
+pub(crate) fn trial(scene: &mut Scene, copy: &SimulatedMachine, clean: bool, plan: &Plan) {
+    let paths = copy.paths();
+    let path = paths[scene.rng.usize(..paths.len())].clone();
+    let harm = harm(scene, copy, &path);
+    // After a stop that was not clean nothing witnesses the last group, and more than one bit can
+    // hit a frame and its witness at once.
+    let least = if clean && harm.bits == 1 { scene.witness.head() } else { scene.heads_before() };
+    scene.say(|_| format!("on a copy, {} rots: {harm:?}", path.display()));
+    let answer = life::open(copy, plan).map_err(Broken::Open).and_then(|(_data, hand)| {
+        everything(hand.ledger(), 0).map(|(_, events)| events).map_err(Broken::Read)
+    });
+    let checked = judge(scene, answer, least);
+    scene.note(checked.map_err(|what| format!("{} rotted, {harm:?}: {what}", path.display())));
+}
+
+/// What is done to a file.
+#[derive(Debug)]
+struct Harm {
+    at: usize,
+    bits: u32,
+}
+
+fn harm(scene: &mut Scene, copy: &SimulatedMachine, path: &PathBuf) -> Harm {
+    let (rng, mut harm) = (&mut scene.rng, Harm { at: 0, bits: 0 });
+    copy.damage(path, |bytes| {
+        if bytes.is_empty() {
+            return;
+        }
+        // Where there is something, rather than in the zeros that were written ahead.
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
+        harm.at = if rng.u8(..4) == 0 { rng.usize(..bytes.len()) } else { rng.usize(..used) };
+        harm.bits = if rng.bool() { 1 } else { rng.u32(2..5) };
+        for _ in 0..harm.bits {
+            let at =
+                (harm.at + rng.usize(..if harm.bits == 1 { 1 } else { 512 })).min(bytes.len() - 1);
+            bytes[at] ^= 1 << rng.u8(..8);
+        }
+    });
+    harm
+}
+
+enum Broken {
+    Open(EngineError),
+    Read(ReadError),
+}
+
+fn judge(
+    scene: &mut Scene,
+    answer: Result<Vec<RecordedEvent>, Broken>,
+    least: u64,
+) -> Result<(), String> {
+    let log = &scene.witness.log;
+    match answer {
+        Ok(events) if events.len() as u64 >= least && log.starts_with(&events) => {
+            scene.tally.add(match events.len() == log.len() {
+                true => "rot: harmless, or built again",
+                false => "rot: the last group, unwitnessed",
+            });
+            Ok(())
+        }
+        Ok(events) => Err(format!("{} events are read, at least {least} were known", events.len())),
+        Err(
+            Broken::Open(
+                EngineError::Damaged(_)
+                | EngineError::NewerFormat { .. }
+                | EngineError::NotADataDirectory(_),
+            )
+            | Broken::Read(ReadError::Corrupt(_)),
+        ) => {
+            scene.tally.add("rot: reported as damage");
+            Ok(())
+        }
+        Err(Broken::Open(error)) => Err(format!("it can't be opened: {error}")),
+        Err(Broken::Read(error)) => Err(format!("it can't be read: {error}")),
+    }
+}
