@@ -14,7 +14,7 @@ use crate::{
     error::EngineError,
     generations::open_highest,
     index::Tail,
-    log::{EventRef, IdRoot, Recovered, RecoveredTail, Segment, SegmentHeader},
+    log::{EventRef, IdRoot, Recovered, RecoveredTail, Segment, SegmentHeader, Stamp, mark},
     machine::Lock,
     options::Options,
     reader::{self, Explain, IndexedSegment, SegmentIndex, Sight, Subscription, lookup},
@@ -312,6 +312,11 @@ fn open_now(dir: &Path, options: &Options, writable: bool) -> Result<Opened, Eng
 /// the last one everything.
 fn open_segments(dir: &Path, options: &Options, writable: bool) -> Result<Opened, EngineError> {
     let machine = &*options.machine;
+    if writable {
+        // A name that is seen may still be lost with the power: whoever made it was killed before
+        // it was durable. What is appended behind it must not be lost with it.
+        machine.sync_dir(dir).map_err(|error| EngineError::io("syncing", dir, error))?;
+    }
     let names = machine.list(dir).map_err(|error| EngineError::io("listing", dir, error))?;
     if writable {
         for name in names.iter().filter(|name| name.ends_with(".tmp")) {
@@ -370,11 +375,9 @@ fn open_active(
             ledger = %dir.display(), offset = found.end, bytes,
             "cutting off a batch that was never acknowledged"
         );
-        if writable {
-            let cut = log.file.write_at(&vec![0; bytes as usize], found.end);
-            let cut = cut.and_then(|()| log.file.sync());
-            cut.map_err(|error| EngineError::io("cutting", &log.path, error))?;
-        }
+    }
+    if writable {
+        make_durable(&log, &found)?;
     }
     let tail = Arc::new(Tail::new(log.first()));
     let mut recent = Recent::new(log.first().prev());
@@ -394,6 +397,47 @@ fn open_active(
     let index = SegmentIndex::Tail(Arc::clone(&tail));
     segments.push(Arc::new(IndexedSegment { log: Arc::clone(&log), index }));
     Ok(Opened { segments, active: log, tail, recent, head, end: found.end })
+}
+
+/// Makes what was found durable before anybody is shown it. The process that wrote the last frames
+/// may have been killed before their sync, or their sync may have failed: then they are in memory,
+/// look clean, and are not on the disk. So they are written again, a torn tail is zeroed with them,
+/// and a mark says from now on that they were safe.
+fn make_durable(log: &Segment, found: &Recovered) -> Result<(), EngineError> {
+    let end = match found.tail {
+        RecoveredTail::Torn { to } => to,
+        RecoveredTail::Clean => found.end,
+    };
+    let Some(last) = found.frames.last().filter(|_| end > found.unwitnessed) else {
+        return cut(log, found.end, end);
+    };
+    let failed = |error| EngineError::io("making durable", &log.path, error);
+    let mut frames = vec![0; (found.end - found.unwitnessed) as usize];
+    if log.file.read_at(&mut frames, found.unwitnessed).map_err(failed)? != frames.len() {
+        return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    log.file.write_at(&frames, found.unwitnessed).map_err(failed)?;
+    // Before the mark: should its own sync fail, the next start believes it.
+    log.file.sync().map_err(failed)?;
+    cut(log, found.end, end)?;
+    let (first, synced_upto) = (found.next, last.last());
+    let stamp = Stamp { first, recorded_at: last.recorded_at(), synced_upto };
+    match log.file.write_at(&mark(&log.header, found.end, stamp), found.end) {
+        // A full disk can be opened; then the next batch is the witness.
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
+        written => written.map_err(failed)?,
+    }
+    log.file.sync().map_err(failed)
+}
+
+/// Zeroes a torn tail.
+fn cut(log: &Segment, from: u64, to: u64) -> Result<(), EngineError> {
+    if from == to {
+        return Ok(());
+    }
+    let cut = log.file.write_at(&vec![0; (to - from) as usize], from);
+    let cut = cut.and_then(|()| log.file.sync());
+    cut.map_err(|error| EngineError::io("cutting", &log.path, error))
 }
 
 /// A deliberate bug: everything from a damaged frame on is zeroed.

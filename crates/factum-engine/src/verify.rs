@@ -117,7 +117,6 @@ fn segment_of(
     found: &mut Verification,
 ) -> Result<(), EngineError> {
     found.bytes += segment.log.disk_bytes()?;
-    let active = !segment.is_sealed();
     // The active segment may hold more than is durable: it is read up to the head.
     let recovered = read_segment(&segment.log)?;
     let tail = Tail::new(segment.first()).of_generation(segment.log.header.generation);
@@ -130,14 +129,15 @@ fn segment_of(
         }
         found.events += u64::from(frame.count());
     }
-    let last = if active { head.position } else { segment.last() };
+    let last = segment.last().min(head.position);
     if tail.last() != last {
         let file = segment.log.path.display().to_string();
         let what = format!("events up to position {last} were here");
         let (offset, position) = (recovered.end, tail.last().next());
         return Err(EngineError::Damaged(Damage { file, offset, position, what }));
     }
-    if active { Ok(()) } else { index_of(inner, segment, &tail, found) }
+    // A closed segment whose index could not be written has it in memory, as the active one.
+    if segment.is_sealed() { index_of(inner, segment, &tail, found) } else { Ok(()) }
 }
 
 /// Index files are a function of their segment, byte for byte.

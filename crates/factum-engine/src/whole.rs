@@ -12,8 +12,13 @@ use crate::{
 pub(crate) fn read_segment(log: &Segment) -> Result<Recovered, EngineError> {
     let len = usize::try_from(log.len()?).unwrap_or(usize::MAX);
     let mut bytes = vec![0; len];
-    let read = log.file.read_at(&mut bytes, 0);
-    bytes.truncate(read.map_err(|error| EngineError::io("reading", &log.path, error))?);
+    let failed = |error| EngineError::io("reading", &log.path, error);
+    let read = log.file.read_at(&mut bytes, 0).map_err(failed)?;
+    // Zeros may be cut off meanwhile. Otherwise a read that ends early is no end of the ledger.
+    if read < len && log.len()? > read as u64 {
+        return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+    }
+    bytes.truncate(read);
     recover(&log.header, &log.path, &bytes.into()).map_err(|rot| {
         let (file, position) = (log.path.display().to_string(), rot.position);
         EngineError::Damaged(Damage { file, offset: rot.offset, position, what: rot.what })

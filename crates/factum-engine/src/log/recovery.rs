@@ -23,6 +23,8 @@ pub(crate) struct Recovered {
     pub(crate) end: u64,
     /// The position of the next event.
     pub(crate) next: Position,
+    /// Where the frames begin of which nothing says that they were safe on disk.
+    pub(crate) unwitnessed: u64,
     /// What lies after the last whole frame.
     pub(crate) tail: Tail,
 }
@@ -53,10 +55,10 @@ pub(crate) fn recover(
 ) -> Result<Recovered, Rot> {
     let mut frames = Vec::new();
     let (mut at, mut next) = (SEGMENT_HEADER_BYTES as usize, header.first);
-    let mut time = Timestamp::default();
+    let (mut time, mut safe) = (Timestamp::default(), header.first.prev());
     loop {
         match read(header, path, bytes, at) {
-            Read::Frame(frame) => {
+            Read::Frame(frame, synced_upto) => {
                 if frame.first() != next || frame.recorded_at() < time {
                     let found = frame.first();
                     let what = format!("a whole frame says that it begins at position {found}");
@@ -64,6 +66,7 @@ pub(crate) fn recover(
                 }
                 (next, time) = (frame.last().next(), frame.recorded_at());
                 at = frame.end() as usize;
+                safe = synced_upto;
                 frames.push(frame);
             }
             Read::Mark(mark) if mark.synced_upto >= next => {
@@ -74,18 +77,23 @@ pub(crate) fn recover(
             Read::Mark(mark) => {
                 let after = at + mark.len as usize;
                 let tail = tail(header, bytes, after, next)?;
-                return Ok(Recovered { frames, end: at as u64, next, tail });
+                let end = at as u64;
+                return Ok(Recovered { frames, end, next, unwitnessed: end, tail });
             }
             Read::Nothing => {
                 let tail = tail(header, bytes, at, next)?;
-                return Ok(Recovered { frames, end: at as u64, next, tail });
+                let end = at as u64;
+                let first = frames.iter().find(|frame: &&Frame| frame.last() > safe);
+                let unwitnessed = first.map_or(end, Frame::offset);
+                return Ok(Recovered { frames, end, next, unwitnessed, tail });
             }
         }
     }
 }
 
 enum Read {
-    Frame(Frame),
+    /// A frame, and its `synced_upto`.
+    Frame(Frame, Position),
     Mark(FrameHeader),
     Nothing,
 }
@@ -101,7 +109,8 @@ fn read(header: &SegmentHeader, path: &Arc<Path>, bytes: &Bytes, at: usize) -> R
     match bytes.get(at..at + found.len as usize) {
         Some(frame) if found.body_fits(frame) => {
             let (path, frame) = (Arc::clone(path), bytes.slice_ref(frame));
-            Read::Frame(Frame::new(path, found, header.id_root, offset, frame))
+            let frame = Frame::new(path, found, header.id_root, offset, frame);
+            Read::Frame(frame, found.synced_upto)
         }
         _ => Read::Nothing,
     }

@@ -18,7 +18,9 @@ pub(crate) struct Group {
     pub(crate) head: Head,
     batches: Vec<Accepted>,
     keys: HashMap<[String; 3], usize>,
-    pub(crate) answers: Vec<(Answer, Receipt)>,
+    /// What to answer once the group is durable. A refusal may rest on batches of the group, so it
+    /// waits for them too: nobody is told of events that may never be there.
+    pub(crate) answers: Vec<(Answer, Result<Receipt, AppendError>)>,
 }
 
 struct Accepted {
@@ -69,7 +71,7 @@ impl Group {
         if let Some(key) = &prepared.append.key {
             self.keys.insert(parts(key), self.batches.len());
         }
-        self.answers.push((answer, receipt.clone()));
+        self.answers.push((answer, Ok(receipt.clone())));
         let (first, recorded_at) = (receipt.first, receipt.recorded_at);
         self.batches.push(Accepted { prepared, first, recorded_at, offset, receipt });
     }

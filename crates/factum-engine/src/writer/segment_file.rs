@@ -76,9 +76,16 @@ impl SegmentFile {
         let file = machine.open_writable(&spare).map_err(failed)?;
         file.write_at(&header.encode(), 0).map_err(failed)?;
         file.sync().map_err(failed)?;
-        machine.rename(&spare, &path).map_err(failed)?;
+        // From here on the name may be there, whatever is answered: then a full disk is more than
+        // a refusal.
+        let named = |error| EngineError::Io {
+            doing: "naming",
+            path: path.clone(),
+            source: Arc::new(error),
+        };
+        machine.rename(&spare, &path).map_err(named)?;
         if !options.switch().is(Sabotage::DirectoryNotSynced) {
-            machine.sync_dir(dir).map_err(failed)?;
+            machine.sync_dir(dir).map_err(named)?;
         }
         let log = Segment::open(machine, &path, true)?;
         Self::new(Arc::new(log), SEGMENT_HEADER_BYTES, dir, options)

@@ -75,8 +75,8 @@ impl State {
                 self.accept(prepared, answer, now, segment, group, &patches);
             }
             // The first batch under the key is durable, or will be with this group.
-            Ok(Decision::Replay(receipt)) => group.answers.push((answer, receipt)),
-            Err(error) => drop(answer.send(Err(error))),
+            Ok(Decision::Replay(receipt)) => group.answers.push((answer, Ok(receipt))),
+            Err(error) => group.answers.push((answer, Err(error))),
         }
     }
 

@@ -137,8 +137,8 @@ impl Writer {
             self.state.synced = group.head.position;
             self.shared.publish(group.head);
         }
-        for (answer, receipt) in group.answers {
-            let _ = answer.send(Ok(receipt));
+        for (answer, answered) in group.answers {
+            let _ = answer.send(answered);
         }
     }
 
@@ -148,8 +148,12 @@ impl Writer {
         let why = format!("{}: {error}", self.file.log.path.display());
         tracing::error!(%why, "a write or sync failed; the ledger takes no more appends");
         self.shared.fail(why.clone());
-        for (answer, _) in group.answers {
-            let _ = answer.send(Err(AppendError::OutcomeUnknown(why.clone())));
+        for (answer, answered) in group.answers {
+            let error = match answered {
+                Ok(_) => AppendError::OutcomeUnknown(why.clone()),
+                Err(_) => EngineError::Poisoned(why.clone()).into(),
+            };
+            let _ = answer.send(Err(error));
         }
     }
 

@@ -196,14 +196,13 @@ impl Content {
         if !unsynced && self.now.len() == self.durable.len() {
             return;
         }
-        let (least, most) = {
-            let (a, b) = (self.now.len(), self.durable.len());
-            (a.min(b), a.max(b))
-        };
+        let (before, now) = (self.durable.len(), self.now.len());
+        // A file grows write by write, and is cut at once.
         let len = match chance.below(3) {
-            0 => self.now.len(),
-            1 => self.durable.len(),
-            _ => least + chance.below((most - least + 1) as u64) as usize,
+            0 => now,
+            1 => before,
+            _ if now < before => now,
+            _ => before + chance.below((now - before + 1) as u64) as usize,
         };
         let (mut kept, mut lost) = (0, 0);
         self.durable.resize(len, 0);
