@@ -104,7 +104,7 @@ impl Run {
         {
             let scene = &mut *self.scene();
             scene.machine.set_faults(Faults::default());
-            scene.faulty = false;
+            let faulty = std::mem::take(&mut scene.faulty);
             scene.ledger = Some(hand.ledger().clone());
             scene.failed_at = None;
             (scene.failing, scene.full, scene.refusing) = (false, false, false);
@@ -112,7 +112,9 @@ impl Run {
                 let step = scene.step;
                 scene.history.settle(step);
             }
-            scene.heads = [scene.witness.head(); 2];
+            // Opening leaves a witness, unless the disk was full.
+            let head = scene.witness.head();
+            scene.heads = [if faulty { scene.witnessed } else { head }, head];
             let faults = life_faults(scene);
             scene.faulty = faults != Faults::default();
             scene.machine.set_faults(faults);

@@ -1,7 +1,7 @@
 //! What an append condition means, over a plain list of events: the oracle's reading of DESIGN §4,
 //! with nothing of the engine in it (G4).
 
-use factum_store::{Condition, Conflict, Offence, RecordedEvent, Revision};
+use factum_store::{Condition, Conflict, Offence, RecordedEvent, Revision, StreamState};
 
 /// What a condition that does not hold is answered with.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,11 @@ fn breach(
         Condition::Revision { stream, expected } => {
             let mut places = log.iter().rev().filter_map(|event| event.stream.as_ref());
             let actual = places.find(|place| place.name == *stream).map(|place| place.revision);
-            (!expected.holds(actual)).then_some((actual, Vec::new()))
+            let state = match actual {
+                Some(_) => StreamState::Live,
+                None => StreamState::NeverExisted,
+            };
+            (!expected.holds(actual, state)).then_some((actual, Vec::new()))
         }
         Condition::NoMatch { query, after } => {
             let later = log.iter().skip(after.0 as usize).filter(|event| query.matches(event));

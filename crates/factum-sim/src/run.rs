@@ -89,4 +89,7 @@ fn finish(run: &mut Run) {
     scene.tally.add("runs that end well");
     let head = scene.witness.head();
     scene.tally.count("events", head);
+    let logs = scene.machine.paths();
+    let logs = logs.iter().filter(|path| path.extension().is_some_and(|name| name == "log"));
+    scene.tally.count("segments rolled", logs.count() as u64 - 1);
 }

@@ -33,7 +33,7 @@ pub(crate) struct Scene {
     pub(crate) full: bool,
     /// The last two heads that were published: frames up to the older one have a later witness.
     pub(crate) heads: [u64; 2],
-    /// The older of them when the last life ended.
+    /// The older of them when the last life ended: up to there every frame has a later witness.
     pub(crate) witnessed: u64,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) violation: Option<String>,
@@ -123,11 +123,6 @@ impl Scene {
             }
             self.tally.add("steps during a write or sync");
         }
-    }
-
-    /// Up to where every frame had a later witness when the last life ended.
-    pub(crate) fn heads_before(&self) -> u64 {
-        self.witnessed
     }
 
     /// The wall clock jumps.
