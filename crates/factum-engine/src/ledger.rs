@@ -90,14 +90,14 @@ impl EngineLedger {
         options: &Options,
         lock: Option<Arc<dyn Lock>>,
     ) -> Result<(Self, Option<Writer>), EngineError> {
-        let writable = lock.is_some();
+        let (writable, switch) = (lock.is_some(), options.switch().opening());
         let opened = open_now(dir, options, writable)?;
-        let shared = Arc::new(Shared::new(opened.segments, opened.head, options.switch()));
+        let shared = Arc::new(Shared::new(opened.segments, opened.head, switch));
         let inbox = Arc::new(Inbox::default());
         let mut writer = None;
         if writable {
             writer = Some(Writer {
-                state: State::new(opened.head, opened.recent, options.switch()),
+                state: State::new(opened.head, opened.recent, switch),
                 file: SegmentFile::new(opened.active, opened.end, dir, options)?,
                 tail: opened.tail,
                 shared: Arc::clone(&shared),

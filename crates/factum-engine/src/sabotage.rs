@@ -27,6 +27,10 @@ pub enum Sabotage {
     IndexEntryDropped,
     /// A subscription does not remember how far it has looked (breaks G6).
     CursorStands,
+    /// A sync that failed is tried again, and what it says then is believed (breaks G2).
+    SyncRetried,
+    /// A frame is taken for whole whatever its body's checksum says (breaks G1 and G10).
+    ChecksumIgnored,
     /// A page keeps whatever it is asked for (breaks G12).
     PageUnbounded,
     /// The last event that retention hides is shown (breaks retention).
@@ -41,11 +45,40 @@ pub enum Sabotage {
     CompactionNotSynced,
 }
 
+#[cfg(feature = "sabotage")]
+thread_local! {
+    /// Frames are checked far from any options.
+    static CHECKSUM_IGNORED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether [`Sabotage::ChecksumIgnored`] is on, for the ledger that this thread opened last.
+#[cfg(feature = "sabotage")]
+pub(crate) fn checksum_ignored() -> bool {
+    CHECKSUM_IGNORED.get()
+}
+
+#[cfg(not(feature = "sabotage"))]
+pub(crate) fn checksum_ignored() -> bool {
+    false
+}
+
 /// Which deliberate bug is on, if any.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Switch(#[cfg(feature = "sabotage")] pub(crate) Option<Sabotage>);
 
 impl Switch {
+    /// The switch of a ledger that is opened on this thread.
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn opening(self) -> Self {
+        CHECKSUM_IGNORED.set(self.is(Sabotage::ChecksumIgnored));
+        self
+    }
+
+    #[cfg(not(feature = "sabotage"))]
+    pub(crate) fn opening(self) -> Self {
+        self
+    }
+
     /// Whether this one is on. Without the feature it never is, and costs nothing.
     #[cfg(feature = "sabotage")]
     pub(crate) fn is(self, bug: Sabotage) -> bool {

@@ -104,7 +104,7 @@ impl Subscription {
         let take: super::search::Take<'_> = &mut |frame, slot| collected.take(frame, slot);
         let ended = search.run(snapshot, None, take)?;
         self.ready.extend(collected.events);
-        if snapshot.switch.is(Sabotage::CursorStands) {
+        if snapshot.switch.is(Sabotage::CursorStands) && !self.ready.is_empty() {
             return Ok(());
         }
         self.looked = match ended {

@@ -127,6 +127,10 @@ impl Writer {
                 true => Ok(()),
                 false => self.file.log.file.sync(),
             });
+            let synced = match synced {
+                Err(_) if switch.is(Sabotage::SyncRetried) => self.file.log.file.sync(),
+                synced => synced,
+            };
             if let Err(error) = synced {
                 return self.fail(group, &error);
             }
