@@ -1,6 +1,6 @@
 //! Bit rot, tried on a copy of the disk: what is read then is what was there, or an error (G10).
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use factum_engine::{EngineError, machine::SimulatedMachine};
 use factum_store::{ReadError, RecordedEvent};
@@ -30,7 +30,7 @@ struct Harm {
     bits: u32,
 }
 
-fn harm(scene: &mut Scene, copy: &SimulatedMachine, path: &PathBuf) -> Harm {
+fn harm(scene: &mut Scene, copy: &SimulatedMachine, path: &Path) -> Harm {
     let (rng, mut harm) = (&mut scene.rng, Harm { at: 0, bits: 0 });
     copy.damage(path, |bytes| {
         if bytes.is_empty() {

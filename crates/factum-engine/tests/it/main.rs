@@ -8,5 +8,6 @@ mod index;
 mod ledger;
 mod random;
 mod read;
+mod reopen;
 mod retention;
 mod subscribe;
