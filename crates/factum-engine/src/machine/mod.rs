@@ -62,6 +62,19 @@ pub trait File: Send + Sync + 'static {
     /// Writes all of `buf` at `offset`. An error leaves any part of it written.
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Gives the bytes from `from`, where the file ends, up to `upto` their room, so that no write
+    /// there finds the disk full. They read as zeros. Nothing of it is durable before a sync.
+    fn allocate(&self, from: u64, upto: u64) -> io::Result<()> {
+        const ZEROS: &[u8] = &[0; 256 << 10];
+        let mut at = from;
+        while at < upto {
+            let piece = ZEROS.len().min((upto - at) as usize);
+            self.write_at(&ZEROS[..piece], at)?;
+            at += piece as u64;
+        }
+        Ok(())
+    }
+
     /// Makes everything written so far durable (`fdatasync`). After an error nothing that was
     /// written since the last success may be relied on, whatever a later call says.
     fn sync(&self) -> io::Result<()>;

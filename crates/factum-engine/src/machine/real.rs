@@ -10,7 +10,7 @@ use std::{
 };
 
 use factum_store::Timestamp;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FallocateFlags, FlockOperation};
 
 use super::{File, Lock, Machine};
 
@@ -97,6 +97,11 @@ impl File for RealFile {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(buf, offset)
+    }
+
+    fn allocate(&self, from: u64, upto: u64) -> io::Result<()> {
+        let flags = FallocateFlags::empty();
+        rustix::fs::fallocate(&self.0, flags, from, upto - from).map_err(io::Error::from)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -21,8 +21,9 @@ use crate::{
     sabotage::Sabotage,
 };
 
-/// Zeros are written in pieces of this size.
-const ZEROS: &[u8] = &[0; 256 << 10];
+/// Before a frame as large as this no zeros are written: to write everything twice costs more than
+/// the journal does.
+const LARGE_FRAME_BYTES: u64 = 64 << 10;
 /// The first zeros of a ledger's first segment: a small ledger takes little room.
 const FIRST_AHEAD_BYTES: u64 = 256 << 10;
 const SPARE: &str = "spare.tmp";
@@ -34,6 +35,8 @@ pub(crate) struct SegmentFile {
     pub(crate) end: u64,
     /// The file is written up to here, with zeros behind the frames.
     zeroed: u64,
+    /// Whether the last frame was a large one: then the next one probably is.
+    large: bool,
     ahead: Option<JoinHandle<io::Result<u64>>>,
     spare: Option<JoinHandle<io::Result<()>>>,
     dir: PathBuf,
@@ -50,7 +53,8 @@ impl SegmentFile {
     ) -> Result<Self, EngineError> {
         let zeroed = log.len()?;
         let (dir, options) = (dir.to_owned(), options.clone());
-        Ok(Self { log, end, zeroed, ahead: None, spare: None, dir, options })
+        let (ahead, spare, large) = (None, None, false);
+        Ok(Self { log, end, zeroed, large, ahead, spare, dir, options })
     }
 
     /// Makes the segment whose first event will be `header.first`. Nothing is there under its name
@@ -91,16 +95,20 @@ impl SegmentFile {
         Self::new(Arc::new(log), SEGMENT_HEADER_BYTES, dir, options)
     }
 
-    /// Makes sure that frames may be written up to `end`. Nothing of a frame is written yet, so a
-    /// full disk is no more than a refusal.
-    pub(crate) fn reserve(&mut self, end: u64) -> Result<(), EngineError> {
+    /// Makes sure that a frame of so many bytes may be written up to `end`. Nothing of it is written
+    /// yet, so a full disk is no more than a refusal.
+    pub(crate) fn reserve(&mut self, end: u64, bytes: u64) -> Result<(), EngineError> {
+        self.large = bytes >= LARGE_FRAME_BYTES;
         if end > self.zeroed {
             self.finish_ahead()?;
         }
         if end > self.zeroed {
             let upto = end.max(self.zeroed + self.step());
-            let written = zero(&*self.log.file, self.zeroed, upto);
-            self.zeroed = written.map_err(|e| EngineError::io("extending", &self.log.path, e))?;
+            let reserved = match self.large {
+                true => self.log.file.allocate(self.zeroed, upto).map(|()| upto),
+                false => zero(&*self.log.file, self.zeroed, upto),
+            };
+            self.zeroed = reserved.map_err(|e| EngineError::io("extending", &self.log.path, e))?;
         }
         Ok(())
     }
@@ -111,7 +119,8 @@ impl SegmentFile {
             return;
         }
         let max = self.options.segment_bytes_max;
-        if self.ahead.is_none() && self.zeroed < max && self.zeroed - self.end < self.step() / 2 {
+        let short = self.zeroed < max && self.zeroed - self.end < self.step() / 2;
+        if self.ahead.is_none() && short && !self.large {
             let (file, from) = (Arc::clone(&self.log.file), self.zeroed);
             let upto = (from + self.step()).min(max);
             self.ahead = spawn("ahead", move || zero(&*file, from, upto));
@@ -168,11 +177,9 @@ fn spawn<T: Send + 'static>(
 
 /// Writes and syncs zeros; says up to where.
 fn zero(file: &dyn File, from: u64, upto: u64) -> io::Result<u64> {
-    let mut at = from;
-    while at < upto {
-        let piece = ZEROS.len().min((upto - at) as usize);
-        file.write_at(&ZEROS[..piece], at)?;
-        at += piece as u64;
+    const ZEROS: &[u8] = &[0; 256 << 10];
+    for at in (from..upto).step_by(ZEROS.len()) {
+        file.write_at(&ZEROS[..ZEROS.len().min((upto - at) as usize)], at)?;
     }
     file.sync()?;
     Ok(upto)

@@ -91,14 +91,15 @@ impl Writer {
                 let _ = answer.send(Err(EngineError::Poisoned(why.to_owned()).into()));
                 continue;
             }
-            let end = group.end() + prepared.frame.len();
+            let bytes = prepared.frame.len();
+            let end = group.end() + bytes;
             let full = end > self.options.segment_bytes_max && group.end() > self.file.log.begin();
             if full && !group.is_empty() {
                 waiting.push_front((prepared, answer));
                 break;
             }
             let room = if full { self.roll(&mut group) } else { Ok(()) };
-            let room = room.and_then(|()| self.file.reserve(group.end() + prepared.frame.len()));
+            let room = room.and_then(|()| self.file.reserve(group.end() + bytes, bytes));
             if let Err(error) = room {
                 let _ = answer.send(Err(error.into()));
                 continue;
