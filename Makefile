@@ -2,14 +2,18 @@
 #
 #   make demo     builds (release) and runs the main job on the embedded default
 #   make test     everything that CI runs; installs the two cargo tools it needs if they are missing
+#   make bench    the same work on Factum and on its peers; QUICK=1 for a first look
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(HOME)/.cargo/bin:$(PATH)
 DIR ?= retail-demo
+BENCH := crates/factum-bench/Cargo.toml
+BENCH_DIR ?= target/bench
+BENCH_ARGS ?=
 
-.PHONY: demo test tools format lint docs deny unit doctests run-kills
+.PHONY: demo test tools format lint docs deny unit doctests run-kills bench bench-check umadb
 
 demo:
 	cargo build --release --locked --bin factum
@@ -23,6 +27,7 @@ tools:
 
 format:
 	cargo fmt --all --check
+	cargo fmt --manifest-path $(BENCH) --check
 
 lint:
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
@@ -33,6 +38,7 @@ docs:
 # The advisory database is not part of this: it needs a network that a build machine may not have.
 deny:
 	cargo deny --log-level error check bans licenses sources
+	cargo deny --log-level error --manifest-path $(BENCH) check bans licenses sources
 
 doctests:
 	cargo test --workspace --doc --locked --quiet
@@ -43,3 +49,20 @@ unit:
 # More of the kill -9 test than CI runs: make run-kills KILLS=1000
 run-kills:
 	FACTUM_KILLS=$(KILLS) cargo nextest run -p factum-cli --locked -- kill_nine
+
+# The same work on Factum and on its peers, side by side, five rounds: an hour or two, on a machine
+# that does nothing else. QUICK=1 takes minutes. More arguments: BENCH_ARGS='--only append --events 20000000'
+bench: umadb
+	cargo build --release --locked --manifest-path $(BENCH) --target-dir target
+	mkdir -p $(BENCH_DIR)
+	target/release/factum-bench --dir $(BENCH_DIR) --json $(BENCH_DIR)/result.json \
+	  --svg $(BENCH_DIR)/result.svg $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+# A peer's server, built from its own package; its build needs protoc (Debian: protobuf-compiler).
+umadb:
+	@command -v umadb >/dev/null || cargo install umadb --version 0.7.8 --locked --root $(TOOLS)
+
+# What `make lint` and `make unit` do, for the benchmark, whose peers they leave alone.
+bench-check:
+	cargo clippy --release --locked --manifest-path $(BENCH) --target-dir target --all-targets -- -D warnings
+	cargo test --release --locked --manifest-path $(BENCH) --target-dir target

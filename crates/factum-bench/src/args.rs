@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Writes the results, each round of them, as JSON
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
+    /// Draws the medians
+    #[arg(long, value_name = "PATH")]
+    pub(crate) svg: Option<PathBuf>,
     /// UmaDB's program; otherwise it is looked for on the PATH and in target/tools/bin
     #[arg(long, value_name = "PATH")]
     pub(crate) umadb: Option<PathBuf>,

@@ -1,6 +1,8 @@
 //! What is written: events of a shop, made from their number alone, so that every system gets the
 //! same ones and a reader knows which tags exist.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 
 /// The types that events have; types are not equally frequent in life, but that decides nothing
@@ -59,6 +61,12 @@ const WORDS: [&str; 32] = [
     "floor",
 ];
 
+/// Orders, and what was done to them.
+const RETAIL: [&str; 2] = [
+    include_str!("../../../examples/retail/data/orders.jsonl"),
+    include_str!("../../../examples/retail/data/actions.jsonl"),
+];
+
 /// An event as no system knows it yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
@@ -85,6 +93,18 @@ pub(crate) fn shop_event(number: u64, events: u64, bytes: usize) -> Event {
         tags,
         data: json(number, bytes),
     }
+}
+
+/// An event whose data is of a real shop's exports: one of their lines, with other digits in it each
+/// time, so that no two are the same and what makes them compressible is what makes the shop's so.
+pub(crate) fn retail_event(number: u64, events: u64) -> Event {
+    static LINES: OnceLock<Vec<&str>> = OnceLock::new();
+    let lines = LINES.get_or_init(|| RETAIL.iter().flat_map(|export| export.lines()).collect());
+    let line = lines[mix(number) as usize % lines.len()];
+    let mut random = fastrand::Rng::with_seed(number);
+    let digit = |letter: char| if letter.is_ascii_digit() { random.digit(10) } else { letter };
+    let data = line.chars().map(digit).collect::<String>().into();
+    Event { data, ..shop_event(number, events, 0) }
 }
 
 /// An event of one writer's own stream and tag.
@@ -155,4 +175,32 @@ pub(crate) fn mix(number: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_json_of_the_length_asked_for() {
+        for bytes in [128, 256, 1 << 10, 16 << 10] {
+            let data = shop_event(7, 1_000, bytes).data;
+            // The shortest has room for less than its fields, and is cut.
+            assert_eq!(data.len(), bytes);
+            let parsed = serde_json::from_slice::<serde_json::Value>(&data);
+            assert!(parsed.is_ok() || bytes < 160, "{}", String::from_utf8_lossy(&data));
+        }
+    }
+
+    #[test]
+    fn a_ledger_has_the_tags_that_are_asked_for() {
+        let events = 40_000;
+        let all: Vec<Event> = (0..events).map(|i| shop_event(i, events, 256)).collect();
+        let with = |tag: &str| all.iter().filter(|e| e.tags.iter().any(|t| t == tag)).count();
+        assert!((events as usize / 2).abs_diff(with(HOT_TAG)) < 1_000);
+        let vouchers: Vec<usize> = (0..2).map(|i| with(&some_voucher(events, i))).collect();
+        assert_eq!(vouchers.iter().sum::<usize>(), 40, "{vouchers:?}");
+        assert!(with(&customer(17)) > 0);
+        assert!(all.iter().any(|event| event.stream == order(17)));
+    }
 }

@@ -12,6 +12,7 @@ mod clock;
 mod events;
 mod floor;
 mod job;
+mod machine;
 mod report;
 mod run;
 mod server;
@@ -49,6 +50,9 @@ fn start() -> Result<()> {
     report::print(&results);
     if let Some(path) = &args.json {
         std::fs::write(path, serde_json::to_vec_pretty(&results)?)?;
+    }
+    if let Some(path) = &args.svg {
+        std::fs::write(path, report::picture(&results))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -18,6 +18,7 @@ use crate::{
     args::Args,
     floor,
     job::{Job, Measured},
+    machine::{Machine, said_by},
     server::Server,
     systems::{self, KINDS, Kind},
     workloads::{FILL, FLOOR, Goal, Ground, KILLED, ROWS, Workload},
@@ -31,6 +32,9 @@ const KILLED_ROUNDS: u64 = 1_000;
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Results {
+    pub(crate) machine: Machine,
+    /// Each system's version, and how it was run.
+    pub(crate) versions: BTreeMap<String, String>,
     pub(crate) events: u64,
     pub(crate) rounds: u64,
     pub(crate) systems: Vec<String>,
@@ -60,11 +64,21 @@ pub(crate) fn run(args: &Args) -> Result<Results> {
     let systems = chosen_systems(args)?;
     let place = Place::new(args)?;
     let bar = progress(rows.iter().map(|row| turns(row, &systems).len() as u64).sum(), args);
-    let mut results =
-        Results { events: args.events(), rounds: args.rounds(), systems, rows: Vec::new() };
+    let mut results = Results {
+        machine: Machine::under(&place.dir),
+        versions: versions(args, &systems)?,
+        events: args.events(),
+        rounds: args.rounds(),
+        systems,
+        rows: Vec::new(),
+    };
     for row in rows {
         let measured = measure_row(args, &place, row, &results.systems, &bar)?;
-        bar.println(crate::report::line(row, &measured));
+        // Without a terminal there is no bar, and these lines are all that shows how far it is.
+        match bar.is_hidden() {
+            true => eprintln!("{}", crate::report::line(row, &measured)),
+            false => bar.println(crate::report::line(row, &measured)),
+        }
         results.rows.push(measured);
     }
     bar.finish_and_clear();
@@ -103,6 +117,19 @@ fn program(args: &Args, kind: &Kind) -> Result<Option<PathBuf>> {
     let Some(launch) = &kind.server else { return Ok(None) };
     let named = args.umadb.as_deref().filter(|_| launch.program == "umadb");
     launch.find(named).map(Some)
+}
+
+fn versions(args: &Args, systems: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut versions = BTreeMap::new();
+    for name in systems {
+        let kind = systems::kind(name)?;
+        let version = match program(args, kind)? {
+            Some(program) => said_by(Command::new(program).arg("--version")),
+            None => (kind.version)(),
+        };
+        versions.insert(name.clone(), format!("{version}; {}", kind.about));
+    }
+    Ok(versions)
 }
 
 /// Who takes part in a row: the systems that can, and the floor where the goal is measured by it.

@@ -1,7 +1,9 @@
 //! What is shown of the results.
 
+mod picture;
 mod table;
 
+pub(crate) use picture::picture;
 pub(crate) use table::{line, list, print};
 
 use crate::{

@@ -6,6 +6,7 @@ use comfy_table::{
 
 use super::{columns, judged};
 use crate::{
+    machine::Machine,
     run::{Results, Rounds, Row},
     systems::KINDS,
     workloads::{ROWS, Workload, workload},
@@ -31,6 +32,15 @@ pub(crate) fn list() {
 
 /// Everything that was measured.
 pub(crate) fn print(results: &Results) {
+    let Machine { processor, cores, memory_mib, kernel, file_system, floor } = &results.machine;
+    println!(
+        "{processor}, {cores} cores, {memory_mib} MiB, Linux {kernel}, {file_system}; \
+         floor: {floor}; {} events, {} rounds",
+        results.events, results.rounds
+    );
+    for (system, version) in &results.versions {
+        println!("{system}: {version}");
+    }
     println!("{}", values(results));
     println!("{}", details(results));
 }
@@ -128,7 +138,7 @@ fn dash(value: f64) -> String {
 }
 
 /// Three figures that matter, with commas between thousands.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.*}", if value < 10.0 { 2 } else { 1 });
     }

@@ -1,23 +1,27 @@
 //! Factum, embedded: the crate `factum-engine`, with the options it has by default.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use anyhow::{Result, bail};
-use factum_engine::{DataDir, EngineLedger, Options};
+use factum_engine::{Compact, DataDir, EngineLedger, Options};
 use factum_store::{
     Append, AppendError, BoxStream, Condition, EventType, Ledger, NewEvent, Position, Query,
-    QueryItem, Read, ReadError, Signal, StreamName, Subscribe, Tag,
+    QueryItem, ReadError, Signal, StreamName, Subscribe, Tag,
 };
 use futures_lite::{StreamExt, future::block_on};
 
 use super::{Appended, Batch, Follower, Guard, Kind, Question, Reader, System, Writer, look_at};
 use crate::events::Event;
 
-pub(crate) const KIND: Kind =
-    Kind { name: "factum", about: "embedded, the defaults", follows: true, server: None, open };
-
-/// As large as a page may be.
-const PAGE_EVENTS: usize = 10_000;
+pub(crate) const KIND: Kind = Kind {
+    name: "factum",
+    version: || env!("CARGO_PKG_VERSION").to_owned(),
+    about: "embedded, the defaults",
+    follows: true,
+    compresses: true,
+    server: None,
+    open,
+};
 
 fn open(dir: &Path, _: &str) -> Result<Box<dyn System>> {
     let data = DataDir::open(dir, Options::default())?;
@@ -42,6 +46,12 @@ impl System for Factum {
         let head = block_on(self.ledger.head())?;
         let subscribe = Subscribe { query: Query::all(), after: head.position };
         Ok(Box::new(FactumFollower { signals: self.ledger.subscribe(subscribe) }))
+    }
+
+    fn compress(&self) -> Result<()> {
+        let request = Compact { compress: true, ..Compact::default() };
+        self.ledger.compact(request, &mut |_| ControlFlow::Continue(()))?;
+        Ok(())
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -80,14 +90,12 @@ struct FactumReader {
 
 impl Reader for FactumReader {
     fn read(&mut self, question: &Question) -> Result<u64> {
-        let mut next = Some(Read::new(query(question)?).limit(PAGE_EVENTS));
         let mut count = 0;
-        while let Some(read) = next {
-            let page = block_on(self.ledger.read(read))?;
-            page.events.iter().for_each(|event| look_at(&event.data));
-            count += page.events.len() as u64;
-            next = page.next;
-        }
+        self.ledger.scan(&query(question)?, Position::START, &mut |event| {
+            look_at(event.data);
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
         Ok(count)
     }
 }

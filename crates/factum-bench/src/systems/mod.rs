@@ -25,6 +25,10 @@ pub(crate) trait System: Send + Sync {
     fn reader(&self) -> Result<Box<dyn Reader>>;
     /// For one thread that is told of every event appended from now on.
     fn follower(&self) -> Result<Box<dyn Follower>>;
+    /// Compresses what it can, and waits until it has.
+    fn compress(&self) -> Result<()> {
+        bail!("it has nothing to compress with")
+    }
     /// Stops it cleanly.
     fn close(self: Box<Self>) -> Result<()>;
 }
@@ -100,10 +104,14 @@ pub(crate) enum Question {
 pub(crate) struct Kind {
     /// As it is called on the command line and in the results.
     pub(crate) name: &'static str,
+    /// The version of what is in this program; a server is asked itself.
+    pub(crate) version: fn() -> String,
     /// One line about how it is run.
     pub(crate) about: &'static str,
     /// Whether it wakes those who wait for events.
     pub(crate) follows: bool,
+    /// Whether it compresses what it keeps, when it is asked to.
+    pub(crate) compresses: bool,
     /// How its server is started, if it is one.
     pub(crate) server: Option<Launch>,
     /// Opens it in this process: a directory, or a server's address.

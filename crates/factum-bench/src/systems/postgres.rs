@@ -18,8 +18,10 @@ use crate::{events::Event, server::Launch};
 
 pub(crate) const KIND: Kind = Kind {
     name: "postgres",
+    version: String::new,
     about: "a server of its own; fsync and synchronous_commit on, shared_buffers 512 MB",
     follows: false,
+    compresses: false,
     server: Some(LAUNCH),
     open,
 };

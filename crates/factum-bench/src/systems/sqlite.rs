@@ -15,8 +15,10 @@ use crate::events::Event;
 
 pub(crate) const KIND: Kind = Kind {
     name: "sqlite",
+    version: || rusqlite::version().to_owned(),
     about: "embedded, WAL, synchronous=FULL, one connection that writes",
     follows: false,
+    compresses: false,
     server: None,
     open,
 };

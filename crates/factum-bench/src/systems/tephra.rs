@@ -14,8 +14,15 @@ use tephra::{
 use super::{Appended, Batch, Follower, Guard, Kind, Question, Reader, System, Writer, look_at};
 use crate::events::Event;
 
-pub(crate) const KIND: Kind =
-    Kind { name: "tephra", about: ABOUT, follows: true, server: None, open };
+pub(crate) const KIND: Kind = Kind {
+    name: "tephra",
+    version: || "0.4.1".to_owned(),
+    about: ABOUT,
+    follows: true,
+    compresses: false,
+    server: None,
+    open,
+};
 const ABOUT: &str = "embedded, the defaults, segments of 256 MiB, the stream as a tag";
 
 const SEGMENT_BYTES: usize = 256 << 20;

@@ -17,8 +17,10 @@ use crate::{events::Event, server::Launch};
 
 pub(crate) const KIND: Kind = Kind {
     name: "umadb",
+    version: String::new,
     about: "a server of its own, gRPC, the defaults, the stream as a tag",
     follows: true,
+    compresses: false,
     server: Some(LAUNCH),
     open,
 };

@@ -82,6 +82,7 @@ enum Task {
     Start,
     Memory,
     Disk,
+    Compressed,
 }
 
 /// How events are appended.
@@ -207,6 +208,8 @@ pub(crate) const ROWS: &[Workload] = {
             Task::Read(Asked::Types), None),
         row("disk", "bytes on disk for each byte of data", BytesPerByte, Ledger,
             Task::Disk, Some(AtMost(1.3))),
+        row("disk-compressed", "the same of a shop's own events, compressed", BytesPerByte, Fresh,
+            Task::Compressed, Some(AtMost(0.4))),
         row("start-clean", "start-up after a clean stop", Milliseconds, Ledger,
             Task::Start, Some(AtMost(100.0))),
         row("start-killed", "start-up after kill -9 under load", Milliseconds, Killed,
@@ -221,7 +224,11 @@ pub(crate) const ROWS: &[Workload] = {
 impl Workload {
     /// Whether a system can do this.
     pub(crate) fn suits(&self, kind: &Kind) -> bool {
-        kind.follows || !matches!(self.task, Task::Follow { .. })
+        match self.task {
+            Task::Follow { .. } => kind.follows,
+            Task::Compressed => kind.compresses,
+            _ => true,
+        }
     }
 
     /// Whether it is about files alone, so that no server is started for it.
@@ -268,5 +275,6 @@ fn on(system: &dyn System, workload: &Workload, job: &Job, opened: Duration) -> 
         Task::Start => space::start(system, job, opened),
         Task::Memory => space::memory(system, job),
         Task::Disk => space::disk(job),
+        Task::Compressed => space::compressed(system, job),
     }
 }

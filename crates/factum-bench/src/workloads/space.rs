@@ -14,7 +14,7 @@ use anyhow::Result;
 use super::DATA_BYTES;
 use crate::{
     clock::{Laps, Runner, race},
-    events::{customer, mix, shop_event},
+    events::{customer, mix, retail_event, shop_event},
     job::{Job, Measured},
     systems::{Question, Reader, System, Writer},
     usage::usage,
@@ -28,6 +28,9 @@ const MIXED_SECONDS: f64 = 10.0;
 const MIXED_BATCH: u64 = 10;
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A shop's own events of a full round, and in each request.
+const RETAIL_EVENTS: f64 = 1_000_000.0;
+const RETAIL_BATCH: usize = 1_000;
 /// What is asked first, so that what is only opened when it is needed is opened.
 const FIRST_QUESTION: u64 = 0;
 
@@ -45,6 +48,23 @@ pub(super) fn start(system: &dyn System, job: &Job, opened: Duration) -> Result<
 /// Bytes on disk for each byte of data, of the ledger as filling it left it.
 pub(super) fn disk(job: &Job) -> Result<Measured> {
     let payload_bytes = job.events * DATA_BYTES as u64;
+    let value = bytes_under(&job.dir)? as f64 / payload_bytes as f64;
+    Ok(Measured { value, ..Measured::default() })
+}
+
+/// The same of a shop's own events, after what can be compressed was.
+pub(super) fn compressed(system: &dyn System, job: &Job) -> Result<Measured> {
+    let events = (RETAIL_EVENTS * job.share) as u64;
+    let mut writer = system.writer()?;
+    let mut payload_bytes = 0;
+    for first in (0..events).step_by(RETAIL_BATCH) {
+        let last = (first + RETAIL_BATCH as u64).min(events);
+        let batch: Vec<_> = (first..last).map(|i| retail_event(i, events)).collect();
+        payload_bytes += batch.iter().map(|event| event.data.len() as u64).sum::<u64>();
+        let batch = writer.hand_over(&batch)?;
+        writer.append(batch, None)?;
+    }
+    system.compress()?;
     let value = bytes_under(&job.dir)? as f64 / payload_bytes as f64;
     Ok(Measured { value, ..Measured::default() })
 }
