@@ -3,6 +3,7 @@
 #   make demo     builds (release) and runs the main job on the embedded default
 #   make test     everything that CI runs; installs the two cargo tools it needs if they are missing
 #   make bench    the same work on Factum and on its peers; QUICK=1 for a first look
+#   make sim      more seeds of the simulation: make sim SEEDS=20000 JOBS=2
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,6 +15,10 @@ BENCH_DIR ?= target/bench
 BENCH_ARGS ?=
 
 .PHONY: demo test tools format lint docs deny unit doctests run-kills bench bench-check umadb
+SEEDS ?= 20000
+JOBS ?= 1
+
+.PHONY: demo test tools format lint docs deny unit doctests run-kills sim
 
 demo:
 	cargo build --release --locked --bin factum
@@ -66,3 +71,6 @@ umadb:
 bench-check:
 	cargo clippy --release --locked --manifest-path $(BENCH) --target-dir target --all-targets -- -D warnings
 	cargo test --release --locked --manifest-path $(BENCH) --target-dir target
+# The real ledger on a simulated machine, from seeds: docs/simulation.md.
+sim:
+	cargo run --release --locked -p factum-sim -- --seeds 0..$(SEEDS) --jobs $(JOBS)

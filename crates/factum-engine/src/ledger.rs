@@ -312,7 +312,7 @@ fn open_now(dir: &Path, options: &Options, writable: bool) -> Result<Opened, Eng
 /// the last one everything.
 fn open_segments(dir: &Path, options: &Options, writable: bool) -> Result<Opened, EngineError> {
     let machine = &*options.machine;
-    if writable {
+    if writable && !options.switch().is(Sabotage::DirectoryNotSynced) {
         // A name that is seen may still be lost with the power: whoever made it was killed before
         // it was durable. What is appended behind it must not be lost with it.
         machine.sync_dir(dir).map_err(|error| EngineError::io("syncing", dir, error))?;

@@ -19,7 +19,7 @@ pub enum Sabotage {
     ShownBeforeDurable,
     /// Damage is taken for a torn tail and cut (breaks G10).
     TailCutOnDamage,
-    /// The directory is not synced when a segment is made (breaks G2).
+    /// The directory is not synced when a segment is made or opened (breaks G2).
     DirectoryNotSynced,
     /// A position is given twice (breaks G3).
     PositionReused,
