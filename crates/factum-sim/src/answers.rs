@@ -169,11 +169,13 @@ impl Scene {
         conflict: &Conflict,
     ) -> Result<(), String> {
         let head = conflict.head.0;
-        if self.witness.head() < head && (!self.watch() || self.witness.head() < head) {
-            if self.faulty && self.violation.is_none() && self.machine.crashed() {
+        let read = self.witness.head() >= head || self.watch();
+        let known = self.witness.head();
+        if known < head {
+            if !read && self.faulty {
+                // A fault keeps everybody from seeing whether it is true.
                 return Ok(());
             }
-            let known = self.witness.head();
             return Err(format!(
                 "request {request} conflicts with events up to {head}, and the head is {known}"
             ));
@@ -191,11 +193,11 @@ impl Scene {
     }
 
     fn check_reused(&mut self, request: usize, position: Position) -> Result<(), String> {
-        self.watch();
+        let read = self.watch();
         let key = self.history.requests[request].append.key.as_ref();
         let holder = key.and_then(|key| self.witness.holder(key));
         let placed = holder.and_then(|holder| self.history.requests[holder].placed);
-        if holder != Some(request) && placed == Some(position.0) || self.machine.crashed() {
+        if holder != Some(request) && placed == Some(position.0) || !read && self.faulty {
             return Ok(());
         }
         Err(format!("request {request} is told of another under its key at {position}: {placed:?}"))
