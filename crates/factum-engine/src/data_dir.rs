@@ -9,18 +9,19 @@
 
 use std::{
     collections::HashMap,
-    io::ErrorKind,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::{Arc, Weak},
 };
 
-use factum_store::Invalid;
+use factum_store::{Invalid, Position};
 use parking_lot::Mutex;
 
 use crate::{
+    backup,
     error::EngineError,
     ledger::{EngineLedger, Inner},
-    machine::Lock,
+    machine::{Lock, Machine},
     options::Options,
     whole::replace_file,
 };
@@ -28,8 +29,8 @@ use crate::{
 /// The format of data directories.
 const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "FORMAT";
-const LOCK_FILE: &str = "LOCK";
-const LEDGERS: &str = "ledgers";
+pub(crate) const LOCK_FILE: &str = "LOCK";
+pub(crate) const LEDGERS: &str = "ledgers";
 
 /// An opened data directory.
 pub struct DataDir {
@@ -50,6 +51,9 @@ impl DataDir {
         options.check()?;
         let machine = &*options.machine;
         let failed = |error| EngineError::io("opening", dir, error);
+        if machine.open(&dir.join(backup::MARKER)).is_ok() {
+            return Err(EngineError::IsABackup(dir.to_owned()));
+        }
         machine.create_dir(dir).map_err(failed)?;
         let fresh = check_format(dir, &options)?;
         let lock = match machine.lock(&dir.join(LOCK_FILE)) {
@@ -64,9 +68,7 @@ impl DataDir {
         };
         lock.set_note(&format!("process {}\n", std::process::id())).map_err(failed)?;
         if fresh {
-            let text = format!("factum {FORMAT}\n");
-            let path = dir.join(FORMAT_FILE);
-            replace_file(machine, dir, &path, text.as_bytes()).map_err(failed)?;
+            mark_format(machine, dir).map_err(failed)?;
         }
         machine.create_dir(&dir.join(LEDGERS)).map_err(failed)?;
         machine.sync_dir(dir).map_err(failed)?;
@@ -145,6 +147,22 @@ impl DataDir {
         lock.set_note(&note).map_err(|e| EngineError::io("writing", &self.dir.join(LOCK_FILE), e))
     }
 
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// A ledger's head, when this process has the ledger open for writing: what is durable.
+    pub(crate) fn published(&self, name: &str) -> Option<Position> {
+        self.lock.as_ref()?;
+        let inner = self.open.lock().get(name).and_then(Weak::upgrade)?;
+        Some(inner.shared.head().position)
+    }
+
     fn has(&self, name: &str) -> bool {
         let names = self.options.machine.list(&self.path(name)).unwrap_or_default();
         names.iter().any(|name| name.ends_with(".log"))
@@ -156,9 +174,14 @@ impl DataDir {
         (self.path(name), &self.options, self.lock.clone())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(LEDGERS).join(name)
     }
+}
+
+/// Says that a directory is a data directory, and of which format.
+pub(crate) fn mark_format(machine: &dyn Machine, dir: &Path) -> io::Result<()> {
+    replace_file(machine, dir, &dir.join(FORMAT_FILE), format!("factum {FORMAT}\n").as_bytes())
 }
 
 /// Whether the directory is empty; an error when it is anything but a data directory of a format

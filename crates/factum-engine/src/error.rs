@@ -38,6 +38,17 @@ pub enum EngineError {
     /// The directory holds something else.
     #[error("{dir} is not a data directory; name an empty or a new directory", dir = .0.display())]
     NotADataDirectory(PathBuf),
+    /// The directory is a backup: it is restored, or read, and never written to.
+    #[error("{dir} is a backup, which only `backup` writes to; restore it into a new directory, or only read it", dir = .0.display())]
+    IsABackup(PathBuf),
+    /// The directory is no backup that can be used.
+    #[error("{dir} {problem}", dir = .dir.display())]
+    NotABackup {
+        /// The directory.
+        dir: PathBuf,
+        /// Why not, and what to try.
+        problem: &'static str,
+    },
     /// The directory can't be written.
     #[error("{dir} can't be written; check its permissions, and that it is not mounted read-only", dir = .0.display())]
     ReadOnly(PathBuf),

@@ -22,7 +22,7 @@ use crate::{
     sealing::{open_index, push_frame},
     shared::Shared,
     verify::{self, Inspection, Verification},
-    whole::read_segment,
+    whole::{read_beside, read_segment},
     writer::{Inbox, Prepared, Recent, SegmentFile, State, Writer, check_request, prepare},
 };
 
@@ -340,7 +340,7 @@ fn open_segments(dir: &Path, options: &Options, writable: bool) -> Result<Opened
 }
 
 /// Every segment is of the same ledger, and each begins after the one before it.
-fn check_chain(logs: &[Arc<Segment>]) -> Result<(), EngineError> {
+pub(crate) fn check_chain(logs: &[Arc<Segment>]) -> Result<(), EngineError> {
     let mut before: Option<&Segment> = None;
     for log in logs {
         let expected = before.map_or(log.first() == Position(1), |before| {
@@ -363,7 +363,8 @@ fn open_active(
     log: Arc<Segment>,
     mut segments: Vec<Arc<IndexedSegment>>,
 ) -> Result<Opened, EngineError> {
-    let found = match read_segment(&log) {
+    let found = if writable { read_segment(&log) } else { read_beside(&log) };
+    let found = match found {
         Err(EngineError::Damaged(damage)) if options.switch().is(Sabotage::TailCutOnDamage) => {
             truncated(&log, damage.offset)?
         }

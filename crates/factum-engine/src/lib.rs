@@ -12,6 +12,7 @@
 //!
 //! Not here: anything of a domain, JSON, an async runtime, a protocol.
 
+mod backup;
 mod compact;
 mod data_dir;
 mod error;
@@ -31,6 +32,7 @@ mod verify;
 mod whole;
 mod writer;
 
+pub use backup::{Backup, BackupReport, LedgerFacts, Restore, RestoreReport};
 pub use compact::{Compact, Compacted};
 pub use data_dir::DataDir;
 pub use error::{Damage, EngineError};

@@ -43,6 +43,8 @@ pub enum Sabotage {
     CompactionForgetsKeys,
     /// A rewritten segment takes the place of the old one before it is synced (breaks G2).
     CompactionNotSynced,
+    /// A backup takes events that are not known durable (breaks G2).
+    BackupOfUnsynced,
 }
 
 #[cfg(feature = "sabotage")]

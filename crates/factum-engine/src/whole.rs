@@ -2,14 +2,33 @@
 
 use std::{io, path::Path};
 
+use bytes::Bytes;
+use factum_store::Position;
+
 use crate::{
     error::{Damage, EngineError},
     log::{Recovered, Segment, recover},
-    machine::Machine,
+    machine::{File, Machine},
 };
 
 /// Reads a whole segment file.
 pub(crate) fn read_segment(log: &Segment) -> Result<Recovered, EngineError> {
+    frames_upto(log, &bytes_of(log)?, Position::END)
+}
+
+/// Reads a segment that somebody else may be writing to meanwhile.
+///
+/// The first bytes are read before the last: where a frame was not there yet, a later one may be,
+/// which then looks like damage. By the second look that frame is whole, or it is damage.
+pub(crate) fn read_beside(log: &Segment) -> Result<Recovered, EngineError> {
+    match read_segment(log) {
+        Err(EngineError::Damaged(damage)) => frames_upto(log, &bytes_of(log)?, damage.position),
+        found => found,
+    }
+}
+
+/// All bytes of a segment file.
+pub(crate) fn bytes_of(log: &Segment) -> Result<Bytes, EngineError> {
     let len = usize::try_from(log.len()?).unwrap_or(usize::MAX);
     let mut bytes = vec![0; len];
     let failed = |error| EngineError::io("reading", &log.path, error);
@@ -19,10 +38,27 @@ pub(crate) fn read_segment(log: &Segment) -> Result<Recovered, EngineError> {
         return Err(failed(io::ErrorKind::UnexpectedEof.into()));
     }
     bytes.truncate(read);
-    recover(&log.header, &log.path, &bytes.into()).map_err(|rot| {
+    Ok(bytes.into())
+}
+
+/// The frames in a segment's bytes, up to the one that holds a position.
+pub(crate) fn frames_upto(
+    log: &Segment,
+    bytes: &Bytes,
+    upto: Position,
+) -> Result<Recovered, EngineError> {
+    recover(&log.header, &log.path, bytes, upto).map_err(|rot| {
         let (file, position) = (log.path.display().to_string(), rot.position);
         EngineError::Damaged(Damage { file, offset: rot.offset, position, what: rot.what })
     })
+}
+
+/// All bytes of a file.
+pub(crate) fn whole(file: &dyn File) -> io::Result<Bytes> {
+    let mut bytes = vec![0; file.len()? as usize];
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes.into())
 }
 
 /// Puts a file in place, whole or not at all.

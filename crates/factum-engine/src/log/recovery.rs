@@ -46,17 +46,22 @@ pub(crate) struct Rot {
     pub(crate) what: String,
 }
 
-/// Reads the frames of a segment. `bytes` is the whole file, header included; `path` names it in
-/// errors.
+/// Reads the frames of a segment up to the one that holds a position. `bytes` is the whole file,
+/// header included; `path` names it in errors. What lies after that frame is not looked at: somebody
+/// may be writing there.
 pub(crate) fn recover(
     header: &SegmentHeader,
     path: &Arc<Path>,
     bytes: &Bytes,
+    upto: Position,
 ) -> Result<Recovered, Rot> {
     let mut frames = Vec::new();
     let (mut at, mut next) = (SEGMENT_HEADER_BYTES as usize, header.first);
     let (mut time, mut safe) = (Timestamp::default(), header.first.prev());
     loop {
+        if next > upto {
+            return Ok(Recovered { frames, end: at as u64, next, tail: Tail::Clean });
+        }
         match read(header, path, bytes, at) {
             Read::Frame(frame, synced_upto) => {
                 if frame.first() != next || frame.recorded_at() < time {
@@ -151,7 +156,7 @@ mod tests {
         SegmentHeader { ledger: 9, first: Position(5), generation: 0, id_root: IdRoot(1) };
 
     fn found(header: &SegmentHeader, bytes: &Bytes) -> Result<Recovered, Rot> {
-        recover(header, &Path::new("segment").into(), bytes)
+        recover(header, &Path::new("segment").into(), bytes, Position::END)
     }
 
     /// A segment of frames with one event each, each synced before the next, and where they begin.

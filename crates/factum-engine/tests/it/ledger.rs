@@ -91,7 +91,11 @@ fn check(
 }
 
 /// Appends batches until one fails.
-fn run(ledger: &EngineLedger, from: u64, to: u64) -> (Vec<(u64, Position, Position)>, u64) {
+pub(crate) fn run(
+    ledger: &EngineLedger,
+    from: u64,
+    to: u64,
+) -> (Vec<(u64, Position, Position)>, u64) {
     let mut acknowledged = Vec::new();
     for number in from..to {
         match ledger.append_blocking(batch(number)) {
@@ -173,7 +177,7 @@ fn g1_g2_a_crash_at_any_call_loses_nothing_acknowledged_and_halves_no_batch() {
 
 /// A deliberate bug is caught by a check when the check panics.
 #[cfg(feature = "sabotage")]
-fn catches(check: impl FnOnce() + std::panic::UnwindSafe) {
+pub(crate) fn catches(check: impl FnOnce() + std::panic::UnwindSafe) {
     let caught = std::panic::catch_unwind(check);
     assert!(caught.is_err(), "the deliberate bug was not caught");
 }
