@@ -11,8 +11,8 @@ use factum::{
 
 use crate::{
     commands::{
-        append, compact, completions, demo, inspect, ledgers, read, rebuild, run, serve, stream,
-        subscribe, verify, view, views,
+        append, backup, compact, completions, demo, inspect, ledgers, read, rebuild, repair,
+        restore, run, serve, stream, subscribe, verify, view, views,
     },
     failure::Exit,
     output::Format,
@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Stream(stream::Stream),
     Compact(compact::Compact),
     Verify(verify::Verify),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Repair(repair::Repair),
     Inspect(inspect::Inspect),
     Completions(completions::Completions),
 }

@@ -58,6 +58,9 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Stream(stream) => stream.run(output).await,
         Command::Compact(compact) => compact.run(output).await,
         Command::Verify(verify) => verify.run(output).await,
+        Command::Backup(backup) => backup.run(output).await,
+        Command::Restore(restore) => restore.run(output).await,
+        Command::Repair(repair) => repair.run(output).await,
         Command::Inspect(inspect) => inspect.run(output).await,
         Command::Completions(completions) => completions.run(output),
     }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use factum::{
-    App, Domain, Fault, Store,
+    App, Domain, Fault, LedgerFacts, Store,
     store::{AppendError, Conflict, Ledger, ReadError, StreamState},
 };
 use serde_json::json;
@@ -32,7 +32,16 @@ fn store_that_exists(dir: &Path) -> Result<Store, Failure> {
 pub(crate) fn store_to_read(dir: &Path) -> Result<Store, Failure> {
     let as_it_is = store_as_it_is(dir)?;
     match Store::open(url(dir)?) {
-        Err(Fault::ReadOnly(_)) => Ok(as_it_is),
+        Err(Fault::ReadOnly(_) | Fault::IsABackup(_)) => Ok(as_it_is),
+        opened => opened.map_err(failure),
+    }
+}
+
+/// The data directory, to be looked at whoever else has it.
+pub(crate) fn store_to_verify(dir: &Path) -> Result<Store, Failure> {
+    let as_it_is = store_as_it_is(dir)?;
+    match Store::open(url(dir)?) {
+        Err(Fault::ReadOnly(_) | Fault::IsABackup(_) | Fault::Locked { .. }) => Ok(as_it_is),
         opened => opened.map_err(failure),
     }
 }
@@ -116,6 +125,9 @@ pub(crate) fn failure(fault: Fault) -> Failure {
         Fault::Conflict { last, .. } => conflict(&last),
         Fault::Locked { dir, holder } => locked(&dir, &holder),
         Fault::NewerFormat { .. } => Failure::new(Exit::Format, what, "a newer factum"),
+        Fault::Unsupported { problem, .. } if problem.contains("backup") => {
+            Failure::new(Exit::Format, what, "a directory that factum backup made, or a new one")
+        }
         Fault::NotADataDirectory(_) | Fault::Unsupported { .. } => {
             Failure::new(Exit::Format, what, "--dir with a new or empty directory")
         }
@@ -123,6 +135,9 @@ pub(crate) fn failure(fault: Fault) -> Failure {
             Failure::new(Exit::Damaged, what, "factum verify names every damaged place")
         }
         Fault::Full(_) => Failure::new(Exit::Full, what, "make room, then run it again"),
+        Fault::IsABackup(_) => {
+            Failure::new(Exit::ReadOnly, what, "factum restore BACKUP --dir DIR")
+        }
         Fault::ReadOnly(_) => {
             Failure::new(Exit::ReadOnly, what, "a directory that you may write, or only read it")
         }
@@ -148,6 +163,17 @@ fn conflict(conflict: &Conflict) -> Failure {
     });
     let hint = "read what is there now (factum read), and decide again";
     Failure::new(Exit::Refused, conflict.to_string(), hint).with(detail)
+}
+
+/// The ledgers of a backup, for machines.
+pub(crate) fn ledger_facts(ledgers: &[LedgerFacts]) -> Vec<serde_json::Value> {
+    let one = |ledger: &LedgerFacts| {
+        json!({
+            "name": ledger.name, "head": ledger.head,
+            "recorded_at": factum_server::json::time(ledger.recorded_at),
+        })
+    };
+    ledgers.iter().map(one).collect()
 }
 
 /// The holder of a directory says who it is, and where it listens if it is a server.

@@ -156,6 +156,10 @@ impl DataDir {
         &self.options
     }
 
+    pub(crate) fn is_writable(&self) -> bool {
+        self.lock.is_some()
+    }
+
     /// A ledger's head, when this process has the ledger open for writing: what is durable.
     pub(crate) fn published(&self, name: &str) -> Option<Position> {
         self.lock.as_ref()?;

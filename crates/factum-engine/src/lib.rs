@@ -23,6 +23,7 @@ mod log;
 pub mod machine;
 mod options;
 mod reader;
+mod repair;
 mod sabotage;
 mod sealing;
 mod shared;
@@ -41,6 +42,7 @@ pub use ledger::EngineLedger;
 pub use log::{EventRef, TagsRef};
 pub use options::Options;
 pub use reader::{Explain, SegmentPlan};
+pub use repair::Repaired;
 #[cfg(feature = "sabotage")]
 pub use sabotage::Sabotage;
 #[cfg(feature = "simulation")]

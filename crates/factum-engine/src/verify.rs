@@ -1,6 +1,13 @@
 //! `verify` reads everything and believes nothing; `inspect` says what files there are.
 
-use std::sync::Arc;
+use std::{
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+};
 
 use factum_store::{Head, Position};
 
@@ -10,7 +17,7 @@ use crate::{
     ledger::Inner,
     reader::IndexedSegment,
     sealing::{index_path, push_frame},
-    whole::read_segment,
+    whole::{bytes_of, frames_upto, whole},
 };
 
 /// What [`EngineLedger::verify`](crate::EngineLedger::verify) found.
@@ -74,6 +81,9 @@ fn index_bytes(inner: &Inner, segment: &IndexedSegment) -> Option<u64> {
     inner.options.machine.open(&index_path(&segment.log)).and_then(|file| file.len()).ok()
 }
 
+/// Segments that are verified at the same time: each is in memory meanwhile, with its index.
+const THREADS_MAX: usize = 4;
+
 pub(crate) fn verify(
     inner: &Inner,
     progress: &mut dyn FnMut(u64, u64),
@@ -84,22 +94,72 @@ pub(crate) fn verify(
     for segment in segments.iter() {
         all += segment.log.disk_bytes()? + index_bytes(inner, segment).unwrap_or_default();
     }
-    let mut found = Verification::default();
-    for segment in segments.iter() {
-        progress(found.bytes, all);
-        let mut segment = Arc::clone(segment);
-        let mut verified = segment_of(inner, &segment, head, &mut found);
-        // A compaction may have put another generation in its place, and removed these files.
-        while let Some(now) = verified.as_ref().err().and_then(|_| replaced(inner, &segment)) {
-            segment = now;
-            verified = segment_of(inner, &segment, head, &mut found);
+    progress(0, all);
+    let next = AtomicUsize::new(0);
+    let (answers, answered) = mpsc::channel();
+    let work = |answers: mpsc::Sender<_>| {
+        while let Some(at) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < segments.len())
+        {
+            let end = segments.get(at + 1).map(|after| after.first().prev());
+            let last = end.unwrap_or(head.position).min(head.position);
+            // Whoever asked has given up when it no longer listens.
+            if answers.send((at, segment_now(inner, &segments[at], last))).is_err() {
+                return;
+            }
         }
-        match verified {
-            Err(EngineError::Damaged(damage)) => found.damage.push(damage),
-            other => other?,
+    };
+    let mut found = vec![Verification::default(); segments.len()];
+    std::thread::scope(|scope| {
+        for _ in 0..threads(inner, segments.len()) {
+            let answers = answers.clone();
+            scope.spawn(|| work(answers));
         }
+        drop(answers);
+        let mut read = 0;
+        for (at, verified) in answered {
+            found[at] = verified?;
+            read += found[at].bytes;
+            progress(read, all);
+        }
+        Ok(found.into_iter().fold(Verification::default(), Verification::and))
+    })
+}
+
+/// In the order of nothing else's, work is done by one thread.
+fn threads(inner: &Inner, segments: usize) -> usize {
+    let there = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if inner.options.background { there.min(THREADS_MAX).min(segments) } else { 1 }
+}
+
+impl Verification {
+    fn and(mut self, other: Self) -> Self {
+        self.events += other.events;
+        self.bytes += other.bytes;
+        self.damage.extend(other.damage);
+        self
     }
-    progress(found.bytes, all);
+}
+
+/// Verifies a segment, in whatever file it is by now.
+fn segment_now(
+    inner: &Inner,
+    segment: &Arc<IndexedSegment>,
+    last: Position,
+) -> Result<Verification, EngineError> {
+    let mut found = Verification::default();
+    let mut segment = Arc::clone(segment);
+    let mut verified = segment_of(inner, &segment, last, &mut found);
+    // A compaction may have put another generation in its place, and removed these files.
+    while let Some(now) = verified.as_ref().err().and_then(|_| replaced(inner, &segment)) {
+        segment = now;
+        found = Verification::default();
+        verified = segment_of(inner, &segment, last, &mut found);
+    }
+    match verified {
+        Err(EngineError::Damaged(damage)) => found.damage.push(damage),
+        other => other?,
+    }
     Ok(found)
 }
 
@@ -110,17 +170,17 @@ fn replaced(inner: &Inner, segment: &Arc<IndexedSegment>) -> Option<Arc<IndexedS
     (now.log.header != segment.log.header).then(|| Arc::clone(now))
 }
 
+/// What is after `last` may not be durable yet, and is not looked at.
 fn segment_of(
     inner: &Inner,
     segment: &IndexedSegment,
-    head: Head,
+    last: Position,
     found: &mut Verification,
 ) -> Result<(), EngineError> {
     found.bytes += segment.log.disk_bytes()?;
-    // The active segment may hold more than is durable: it is read up to the head.
-    let recovered = read_segment(&segment.log)?;
+    let recovered = frames_upto(&segment.log, &bytes_of(&segment.log)?, last)?;
     let tail = Tail::new(segment.first()).of_generation(segment.log.header.generation);
-    for frame in recovered.frames.iter().filter(|frame| frame.last() <= head.position) {
+    for frame in &recovered.frames {
         push_frame(&tail, frame, |_, _| {})?;
         for slot in 0..frame.count() {
             if frame.dropped(slot)?.is_none() {
@@ -129,11 +189,10 @@ fn segment_of(
         }
         found.events += u64::from(frame.count());
     }
-    let last = segment.last().min(head.position);
-    if tail.last() != last {
+    if recovered.next != last.next() {
         let file = segment.log.path.display().to_string();
         let what = format!("events up to position {last} were here");
-        let (offset, position) = (recovered.end, tail.last().next());
+        let (offset, position) = (recovered.end, recovered.next);
         return Err(EngineError::Damaged(Damage { file, offset, position, what }));
     }
     // A closed segment whose index could not be written has it in memory, as the active one.
@@ -153,19 +212,21 @@ fn index_of(
         let (position, what) = (segment.first(), what.to_owned());
         EngineError::Damaged(Damage { file, offset, position, what })
     };
-    let missing = |_| damage(0, "the index file is missing; opening the ledger builds it again");
-    let file = inner.options.machine.open(&path).map_err(missing)?;
     let failed = |error| EngineError::io("reading", &path, error);
-    let mut bytes = vec![0; file.len().map_err(failed)? as usize];
-    let read = file.read_at(&mut bytes, 0).map_err(failed)?;
-    found.bytes += read as u64;
+    let file = match inner.options.machine.open(&path) {
+        // Whoever opens the ledger for writing builds it again.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed)?,
+    };
+    let bytes = whole(&*file).map_err(failed)?;
+    found.bytes += bytes.len() as u64;
     let expected = tail.seal();
-    let differs = expected.iter().zip(&bytes).position(|(a, b)| a != b);
+    let differs = expected.iter().zip(&bytes[..]).position(|(a, b)| a != b);
     match differs.or((expected.len() != bytes.len()).then(|| expected.len().min(bytes.len()))) {
         None => Ok(()),
         Some(at) => Err(damage(
             at as u64,
-            "the index does not fit its segment; delete this file and open the ledger, which builds it again",
+            "the index does not fit its segment; `factum repair` builds it again",
         )),
     }
 }

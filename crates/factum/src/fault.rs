@@ -126,6 +126,11 @@ pub enum Fault {
     /// The directory holds something else.
     #[error("{0} is not a data directory of Factum; name an empty or a new directory")]
     NotADataDirectory(String),
+    /// The directory is a backup.
+    #[error(
+        "{0} is a backup, which only `backup` writes to; restore it into a new directory, or only read it"
+    )]
+    IsABackup(String),
     /// The directory can't be written.
     #[error("{0} can't be written; check its permissions and that it is not mounted read-only")]
     ReadOnly(String),

@@ -21,6 +21,8 @@ mod outcome;
 pub mod prelude;
 mod read;
 mod run;
+#[cfg(all(feature = "embedded", feature = "sqlite"))]
+mod upkeep;
 mod view;
 
 #[doc(hidden)]
@@ -38,6 +40,8 @@ pub use open::{
 pub use outcome::{Done, Outcome, Token};
 pub use read::{AsOf, GetState, State};
 pub use run::{Run, RunNamed, SNAPSHOT_EVERY};
+#[cfg(all(feature = "embedded", feature = "sqlite"))]
+pub use upkeep::{Backup, BackupReport, LedgerFacts, RepairReport, Restore, RestoreReport};
 pub use view::{Answer, Freshness, ViewHandle, ViewRead};
 
 /// A new id of a UUID id type: version 7, so ids sort by the time they were made.

@@ -27,8 +27,8 @@ const DEFAULT_LEDGER: &str = "default";
 /// An opened data directory, under its lock until the last use of it is dropped.
 #[derive(Clone)]
 pub struct Store {
-    dir: PathBuf,
-    data: Arc<DataDir>,
+    pub(crate) dir: PathBuf,
+    pub(crate) data: Arc<DataDir>,
 }
 
 /// What `inspect` says of a ledger.
@@ -83,6 +83,13 @@ pub struct Damage {
     pub position: Position,
     /// What is wrong.
     pub what: String,
+}
+
+impl From<factum_engine::Damage> for Damage {
+    fn from(damage: factum_engine::Damage) -> Self {
+        let factum_engine::Damage { file, offset, position, what } = damage;
+        Self { file, offset, position, what }
+    }
 }
 
 impl Store {
@@ -207,13 +214,8 @@ impl Store {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<VerifyReport, Fault> {
         let report = self.engine_ledger(ledger)?.verify(&mut progress)?;
-        let damage = report.damage.into_iter().map(|damage| Damage {
-            file: damage.file,
-            offset: damage.offset,
-            position: damage.position,
-            what: damage.what,
-        });
-        Ok(VerifyReport { events: report.events, bytes: report.bytes, damage: damage.collect() })
+        let damage = report.damage.into_iter().map(Damage::from).collect();
+        Ok(VerifyReport { events: report.events, bytes: report.bytes, damage })
     }
 
     fn engine_ledger(&self, name: &str) -> Result<EngineLedger, Fault> {
@@ -280,7 +282,7 @@ impl IntoFuture for Opening {
 }
 
 /// A path, or the path of a `file:` URL. Other schemes name stores that are not here yet.
-fn local_path(url: &str) -> Result<PathBuf, Fault> {
+pub(crate) fn local_path(url: &str) -> Result<PathBuf, Fault> {
     let unsupported = |problem: &str| {
         Err(Fault::Unsupported { url: url.to_owned(), problem: problem.to_owned() })
     };
@@ -306,6 +308,10 @@ impl From<EngineError> for Fault {
                 Self::NewerFormat { path: path(file), found: *found, supported: *supported }
             }
             EngineError::NotADataDirectory(dir) => Self::NotADataDirectory(path(dir)),
+            EngineError::IsABackup(dir) => Self::IsABackup(path(dir)),
+            EngineError::NotABackup { dir, problem } => {
+                Self::Unsupported { url: path(dir), problem: format!("it {problem}") }
+            }
             EngineError::ReadOnly(dir) => Self::ReadOnly(path(dir)),
             EngineError::Full(what) => Self::Full(what.clone()),
             EngineError::Damaged(_) | EngineError::Index(_) => Self::Corrupt(error.to_string()),

@@ -1,6 +1,7 @@
 //! One subcommand, one file: its options, its help with examples, and what it does.
 
 pub(crate) mod append;
+pub(crate) mod backup;
 pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -8,6 +9,8 @@ pub(crate) mod inspect;
 pub(crate) mod ledgers;
 pub(crate) mod read;
 pub(crate) mod rebuild;
+pub(crate) mod repair;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod stream;

@@ -21,6 +21,7 @@ Examples:
   factum verify --dir retail-demo
   factum verify --dir retail-demo --ledger retail --json
 
+It works beside a server that has the directory: what is safe on disk by then is checked.
 The exit code is 7 when anything is damaged. Nothing is repaired: restore the file from a backup.")]
 pub(crate) struct Verify {
     /// The data directory.
@@ -40,7 +41,7 @@ struct Verified {
 
 impl Verify {
     pub(crate) async fn run(self, output: &mut Output) -> Result<(), Failure> {
-        let store = open::store_to_read(&self.dir)?;
+        let store = open::store_to_verify(&self.dir)?;
         let names = match self.ledger {
             Some(name) => vec![name],
             None => store.ledgers().map_err(open::failure)?,
@@ -50,7 +51,9 @@ impl Verify {
         let damage: Vec<&Damage> =
             verified.iter().flat_map(|verified| &verified.report.damage).collect();
         match damage.first() {
-            Some(first) => Err(damaged(first, &damage)),
+            Some(first) => {
+                Err(damaged(first, &damage, "restore the file from a backup; nothing was repaired"))
+            }
             None => show(&verified, output),
         }
     }
@@ -68,7 +71,8 @@ fn verify(store: &Store, ledger: String) -> Result<Verified, Failure> {
     Ok(Verified { ledger, report, seconds: started.elapsed().as_secs_f64() })
 }
 
-fn damaged(first: &Damage, all: &[&Damage]) -> Failure {
+/// What is damaged, and what to do about it.
+pub(crate) fn damaged(first: &Damage, all: &[&Damage], hint: &str) -> Failure {
     let Damage { file, offset, position, what } = first;
     let more = match all.len() {
         1 => String::new(),
@@ -76,7 +80,6 @@ fn damaged(first: &Damage, all: &[&Damage]) -> Failure {
     };
     let what =
         format!("{file} is damaged at byte {offset}, around position {position}: {what}{more}");
-    let hint = "restore the file from a backup; nothing was repaired";
     let place = |damage: &&Damage| {
         json!({
             "file": damage.file, "offset": damage.offset, "position": damage.position,

@@ -2,7 +2,7 @@
 
 use crate::harness::factum;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 18] = [
     "demo",
     "serve",
     "append",
@@ -16,6 +16,9 @@ const COMMANDS: [&str; 15] = [
     "stream",
     "compact",
     "verify",
+    "backup",
+    "restore",
+    "repair",
     "inspect",
     "completions",
 ];
