@@ -11,7 +11,7 @@ use factum_store::{Append, EventType, NewEvent, StreamName, Tag};
 type Failure = Box<dyn std::error::Error>;
 
 /// Events in a batch, and bytes of data in an event.
-const BATCH: u64 = 500;
+const BATCH: u64 = 2_000;
 const DATA_BYTES: usize = 256;
 
 fn main() -> Result<(), Failure> {
@@ -34,7 +34,7 @@ fn main() -> Result<(), Failure> {
     })?;
     timed("verify", || verify(&ledger))?;
     timed("backup", || Ok(opened.backup(&backup, &mut |_, _| {})?.copied))?;
-    for _ in 0..2_000 {
+    for _ in 0..500 {
         append(&ledger, number)?;
         number += BATCH;
     }

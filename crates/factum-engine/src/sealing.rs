@@ -122,19 +122,29 @@ pub(crate) fn push_frame(
     frame: &Frame,
     mut also: impl FnMut(Position, &[Term]),
 ) -> Result<(), EngineError> {
+    entries_of(frame, |entry| {
+        tail.push(entry);
+        also(entry.position, entry.terms);
+    })
+}
+
+/// The events of a frame as an index sees them.
+pub(crate) fn entries_of(
+    frame: &Frame,
+    mut each: impl FnMut(&Entry<'_>),
+) -> Result<(), EngineError> {
     let key = frame.key()?;
     let mut terms = Vec::new();
     for slot in 0..frame.count() {
         terms_in(frame, slot, key.as_ref().filter(|_| slot == 0), &mut terms)?;
         let position = Position(frame.first().0 + u64::from(slot));
-        tail.push(&Entry {
+        each(&Entry {
             position,
             recorded_at: frame.recorded_at(),
             offset: frame.offset(),
             opens_frame: slot == 0,
             terms: &terms,
         });
-        also(position, &terms);
     }
     Ok(())
 }

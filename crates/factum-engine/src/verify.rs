@@ -13,10 +13,10 @@ use factum_store::{Head, Position};
 
 use crate::{
     error::{Damage, EngineError},
-    index::Tail,
+    index::{Covered, Gathered},
     ledger::Inner,
     reader::IndexedSegment,
-    sealing::{index_path, push_frame},
+    sealing::{entries_of, index_path},
     whole::{bytes_of, frames_upto, whole},
 };
 
@@ -179,9 +179,12 @@ fn segment_of(
 ) -> Result<(), EngineError> {
     found.bytes += segment.log.disk_bytes()?;
     let recovered = frames_upto(&segment.log, &bytes_of(&segment.log)?, last)?;
-    let tail = Tail::new(segment.first()).of_generation(segment.log.header.generation);
+    let generation = segment.log.header.generation;
+    let mut index = Gathered::new(Covered { first: segment.first(), generation });
     for frame in &recovered.frames {
-        push_frame(&tail, frame, |_, _| {})?;
+        if segment.is_sealed() {
+            entries_of(frame, |entry| index.push(entry))?;
+        }
         for slot in 0..frame.count() {
             if frame.dropped(slot)?.is_none() {
                 frame.event(slot)?;
@@ -196,14 +199,14 @@ fn segment_of(
         return Err(EngineError::Damaged(Damage { file, offset, position, what }));
     }
     // A closed segment whose index could not be written has it in memory, as the active one.
-    if segment.is_sealed() { index_of(inner, segment, &tail, found) } else { Ok(()) }
+    if segment.is_sealed() { index_of(inner, segment, index, found) } else { Ok(()) }
 }
 
 /// Index files are a function of their segment, byte for byte.
 fn index_of(
     inner: &Inner,
     segment: &IndexedSegment,
-    tail: &Tail,
+    index: Gathered,
     found: &mut Verification,
 ) -> Result<(), EngineError> {
     let path = index_path(&segment.log);
@@ -220,7 +223,7 @@ fn index_of(
     };
     let bytes = whole(&*file).map_err(failed)?;
     found.bytes += bytes.len() as u64;
-    let expected = tail.seal();
+    let expected = index.seal();
     let differs = expected.iter().zip(&bytes[..]).position(|(a, b)| a != b);
     match differs.or((expected.len() != bytes.len()).then(|| expected.len().min(bytes.len()))) {
         None => Ok(()),

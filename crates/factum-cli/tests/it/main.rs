@@ -10,4 +10,5 @@ mod kill;
 mod malformed;
 mod serve;
 mod streams;
+mod upkeep;
 mod views;

@@ -6,6 +6,7 @@
 
 mod dictionary;
 mod frames;
+mod gathered;
 mod header;
 mod pages;
 mod planner;
@@ -22,6 +23,7 @@ mod tests;
 
 use factum_store::{Direction, Position, Timestamp};
 
+pub(crate) use gathered::Gathered;
 pub(crate) use header::Covered;
 pub(crate) use pages::Tally;
 pub use pages::{IndexCache, IndexError};
