@@ -7,14 +7,14 @@ use bytes::Bytes;
 use factum_store::{Head, Invalid, Position, Timestamp};
 
 use super::{
-    Progress,
+    MANIFEST, Progress,
     check::Backup,
     ledger_dir,
     manifest::{Entry, Kept, Kind, LedgerFacts},
 };
 use crate::{
     data_dir::{LEDGERS, mark_format},
-    error::EngineError,
+    error::{Damage, EngineError},
     log::{Recovered, SEGMENT_HEADER_BYTES, Segment, SegmentHeader, Stamp, mark, segment_name},
     machine::Machine,
     whole::{bytes_of, frames_upto},
@@ -130,8 +130,9 @@ struct Restoring<'a> {
 /// What was written of a ledger so far.
 struct Written<'a> {
     dir: &'a Path,
-    id: u128,
     head: Head,
+    /// The header of the last segment that was looked at.
+    header: Option<SegmentHeader>,
     /// The segment that the manifest has last, when it was written whole, and where it ends: it is
     /// the one to go on in.
     active: Option<(PathBuf, u64)>,
@@ -148,8 +149,8 @@ impl Restoring<'_> {
         let dir = ledger_dir(self.to, &kept.facts.name);
         let failed = |error| EngineError::io("making", &dir, error);
         self.machine().create_dir(&dir).map_err(failed)?;
-        let (id, head) = (kept.facts.id, Head::default());
-        let mut written = Written { dir: &dir, id, head, active: None, whole: Vec::new() };
+        let (head, header) = (Head::default(), None);
+        let mut written = Written { dir: &dir, head, header, active: None, whole: Vec::new() };
         let mut logs = kept.logs().peekable();
         while let Some(entry) = logs.next() {
             let whole = self.segment(kept, entry, logs.peek().is_none(), &mut written)?;
@@ -178,14 +179,14 @@ impl Restoring<'_> {
         let log = Segment::open(self.machine(), &from, false)?;
         let bytes = if log.is_packed() { bytes_of(&log)? } else { on_disk.clone() };
         let found = frames_upto(&log, &bytes, entry.last)?;
-        let follows = log.header.ledger == written.id
+        let follows = log.header.ledger == kept.facts.id
             && log.first() == written.head.position.next()
             && found.next == entry.last.next();
         if !follows {
             return Err(log.damage(0, "it does not hold the events that the manifest says"));
         }
         let (end, head) = self.keep(&found, written.head);
-        written.head = head;
+        (written.head, written.header) = (head, Some(log.header));
         let path = written.dir.join(&entry.name);
         if end == found.end {
             self.put(&path, &on_disk)?;
@@ -221,10 +222,11 @@ impl Restoring<'_> {
     fn close(&mut self, written: &Written<'_>) -> Result<(), EngineError> {
         let Head { position, recorded_at } = written.head;
         let first = position.next();
-        let (path, end) = match &written.active {
-            Some(active) => active.clone(),
-            None => {
-                let header = SegmentHeader { ledger: written.id, first, generation: 0 };
+        let (path, end) = match (&written.active, written.header) {
+            (Some(active), _) => active.clone(),
+            (None, None) => return Err(self.empty(written)),
+            (None, Some(header)) => {
+                let header = SegmentHeader { first, generation: 0, ..header };
                 let path = written.dir.join(segment_name(&header));
                 self.put(&path, &header.encode())?;
                 (path, SEGMENT_HEADER_BYTES)
@@ -235,6 +237,13 @@ impl Restoring<'_> {
         let mark = mark(&log.header, end, stamp);
         let marked = log.file.write_at(&mark, end).and_then(|()| log.file.sync());
         marked.map_err(|error| EngineError::io("writing", &path, error))
+    }
+
+    fn empty(&self, written: &Written<'_>) -> EngineError {
+        let name = written.dir.file_name().unwrap_or_default().to_string_lossy();
+        let what = format!("the manifest names no segment of ledger {name}");
+        let file = self.backup.dir.join(MANIFEST).display().to_string();
+        EngineError::Damaged(Damage { file, offset: 0, position: Position::START, what })
     }
 
     /// The indexes of the closed segments that were written whole.

@@ -60,7 +60,8 @@ pub(crate) fn recover(
     let (mut time, mut safe) = (Timestamp::default(), header.first.prev());
     loop {
         if next > upto {
-            return Ok(Recovered { frames, end: at as u64, next, tail: Tail::Clean });
+            let end = at as u64;
+            return Ok(Recovered { frames, end, next, unwitnessed: end, tail: Tail::Clean });
         }
         match read(header, path, bytes, at) {
             Read::Frame(frame, synced_upto) => {
