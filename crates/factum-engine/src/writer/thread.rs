@@ -94,7 +94,8 @@ impl Writer {
             let bytes = prepared.frame.len();
             let end = group.end() + bytes;
             let full = end > self.options.segment_bytes_max && group.end() > self.file.log.begin();
-            if full && !group.is_empty() {
+            // Retries that were answered from the ledger have an answer here and no bytes.
+            if full && !group.answers.is_empty() {
                 waiting.push_front((prepared, answer));
                 break;
             }

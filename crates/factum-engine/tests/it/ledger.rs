@@ -127,6 +127,25 @@ fn what_was_appended_is_read_back_and_survives_reopening_over_many_segments() {
     }
 }
 
+#[test]
+fn g5_a_retry_is_answered_also_when_what_follows_it_begins_a_segment() {
+    let machine = SimulatedMachine::new(1);
+    let ledger = open(&options(&machine)).unwrap();
+    let first = ledger.append_blocking(batch(1)).unwrap();
+    let long = || NewEvent::new(EventType::new("long").unwrap(), vec![0; 9 << 10]);
+    for _ in 0..100 {
+        // While the writer begins a segment for this one, a retry arrives, and behind it what
+        // needs a segment again.
+        let before = ledger.append(Append::new([long()]));
+        let retry = ledger.append(batch(1));
+        let after = ledger.append(Append::new([long()]));
+        let again = block_on(retry).unwrap();
+        assert_eq!((again.first, again.replayed), (first.first, true));
+        block_on(before).unwrap();
+        block_on(after).unwrap();
+    }
+}
+
 /// Crashes at every call that changes the disk, and at every call of the recovery after it.
 fn crash_everywhere(seed: u64, sabotage: impl Fn(&mut Options)) {
     let calls = {
