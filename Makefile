@@ -19,6 +19,7 @@ SEEDS ?= 20000
 JOBS ?= 1
 
 .PHONY: demo test tools format lint docs deny unit doctests run-kills sim
+.PHONY: demo test tools format lint docs deny unit doctests run-kills crash
 
 demo:
 	cargo build --release --locked --bin factum
@@ -74,3 +75,9 @@ bench-check:
 # The real ledger on a simulated machine, from seeds: docs/simulation.md.
 sim:
 	cargo run --release --locked -p factum-sim -- --seeds 0..$(SEEDS) --jobs $(JOBS)
+# Crashes of the real thing, more than CI runs: make crash KILLS=5000
+KILLS ?= 500
+crash:
+	cargo build --release --locked --bin factum --bin factum-crash
+	target/release/factum-crash kill --times $(KILLS)
+	target/release/factum-crash kill --times $$(($(KILLS) / 10)) --server

@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("factum-server", &["factum", "factum-store"]),
     ("factum-cli", &["factum", "factum-server", "retail"]),
+    ("factum-crash", &["factum-engine", "factum-store"]),
     ("retail", &["factum"]),
     ("factum-sim", &["factum-engine", "factum-store"]),
     ("xtask", &[]),

@@ -5,6 +5,7 @@
 mod backup;
 mod compact;
 mod conformance;
+mod damage;
 mod index;
 mod ledger;
 mod random;

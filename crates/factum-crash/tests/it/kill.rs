@@ -1,0 +1,25 @@
+//! kill -9 (G1 to G5): the engine's own process, a few dozen times.
+
+use crate::harness::factum_crash;
+
+#[test]
+fn g1_g2_g3_g4_g5_kill_nine_loses_nothing_acknowledged_and_shows_nothing_that_nobody_sent() {
+    factum_crash(&["kill", "--times", "60"]).clean();
+}
+
+/// Without the sync before the acknowledgement kill -9 finds nothing: `cut` does.
+#[cfg(feature = "sabotage")]
+#[test]
+fn kill_nine_finds_deliberate_bugs() {
+    for (bug, found) in [
+        ("PositionReused", " of seed "),
+        ("KeyNotChecked", "G5"),
+        ("ConditionOutsideGroup", "G4"),
+        ("IndexEntryDropped", " of seed "),
+    ] {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path().to_str().expect("its name is text");
+        let args = ["kill", "--times", "200", "--dir", home, "--witness", home];
+        factum_crash(&[&args[..], &["--sabotage", bug]].concat()).finds(found);
+    }
+}

@@ -1,0 +1,4 @@
+//! The crash tests as continuous integration runs them: few, with another seed each time.
+
+mod harness;
+mod kill;
