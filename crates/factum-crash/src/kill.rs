@@ -1,29 +1,22 @@
 //! kill -9 at a random moment under load, again and again, and what is there afterwards.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::ChildStdout,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use clap::Args;
-use factum_engine::DataDir;
 
 use crate::{
     bug::Bug,
-    child::{LEDGER, Writers},
+    child::Writers,
     line::Line,
-    model::{Counts, Model},
+    listener::Listener,
+    model::Counts,
     places::Places,
+    rounds::{Look, Rounds},
     server,
-    witness::Witness,
 };
 
 /// Kill writers under load, and check what they were told.
@@ -63,100 +56,43 @@ impl Kill {
         let mut done = 0;
         while done < self.times {
             let rounds = ROUNDS_A_LEDGER.min(self.times - done);
-            let mut ledger = Killed::new(self, &home.dir, &home.witness, done)?;
+            let dir = home.dir.join(format!("data-{done}"));
+            let witness = format!("witness-{done}");
+            let mut ledger = Rounds::new(dir, &home.witness, &witness, &self.bug)?;
             for round in 0..rounds {
                 let whole = round + 1 == rounds || round % WHOLE_EVERY == WHOLE_EVERY - 1;
                 let what = || format!("kill {} of seed {seed}; {}", done + round + 1, home.keep());
-                ledger.round(round, whole, &mut random).with_context(what)?;
+                self.round(&mut ledger, round, whole, &mut random).with_context(what)?;
             }
-            counts.add(ledger.finish()?);
+            counts.add(ledger.remove()?);
             done += rounds;
         }
-        let took = begun.elapsed();
         println!("{counts}");
-        let rate = f64::from(self.times) / took.as_secs_f64();
-        println!(
-            "{} kills in {:.1} s ({rate:.1} a second), 0 lost, 0 phantoms",
-            self.times,
-            took.as_secs_f64()
-        );
+        let took = begun.elapsed().as_secs_f64();
+        let rate = f64::from(self.times) / took;
+        let times = self.times;
+        println!("{times} kills in {took:.1} s ({rate:.1} a second), 0 lost, 0 phantoms");
         home.remove()
     }
-}
 
-/// A ledger whose writers are killed.
-struct Killed<'a> {
-    kill: &'a Kill,
-    dir: PathBuf,
-    witness: Witness,
-    model: Model,
-}
-
-impl<'a> Killed<'a> {
-    fn new(kill: &'a Kill, home: &Path, witness: &Path, number: u32) -> anyhow::Result<Self> {
-        let dir = home.join(format!("data-{number}"));
-        let witness = Witness::create(witness, &format!("witness-{number}"))?;
-        Ok(Self { kill, dir, witness, model: Model::default() })
-    }
-
-    /// Writers are started, killed, and what they heard is compared with what is there.
     fn round(
-        &mut self,
+        &self,
+        ledger: &mut Rounds,
         number: u32,
         whole: bool,
         random: &mut fastrand::Rng,
     ) -> anyhow::Result<()> {
-        let writers = Writers {
-            dir: self.dir.clone(),
-            round: number,
-            writers: random.u16(1..=8),
-            batches: u32::MAX,
-            segment_bytes: *random.choice(&[32 << 10, 128 << 10, 1 << 20]).unwrap_or(&(1 << 20)),
-            foreground: random.u8(..) < 40,
-            again: self.model.send_again(random),
-            bug: self.kill.bug.clone(),
-        };
-        let lines = match self.kill.server {
-            true => server::killed(self.kill.factum.as_deref(), &writers, random)?,
+        let writers = ledger.writers(number, random);
+        let lines = match self.server {
+            true => server::killed(self.factum.as_deref(), &writers, random)?,
             false => killed(&writers, random)?,
         };
-        self.witness.keep(&lines)?;
+        ledger.hear(&lines)?;
         let failed = lines.iter().find(|line| matches!(line, Line::Failed(..)));
         if let Some(failed) = failed {
             anyhow::bail!("a writer failed before it was killed: {failed}");
         }
-        lines.iter().try_for_each(|line| self.model.hear(line))?;
-        self.check(&writers, whole, random.bool())
-    }
-
-    /// Opens what is left, as a program that goes on would, or for reading only.
-    fn check(&mut self, writers: &Writers, whole: bool, read_only: bool) -> anyhow::Result<()> {
-        let options = writers.options();
-        let data = match read_only {
-            // It may have been killed before there was anything to read.
-            true => match DataDir::open_read_only(&self.dir, options) {
-                Err(factum_engine::EngineError::NotADataDirectory(_)) => return Ok(()),
-                Err(factum_engine::EngineError::Io { .. }) if !self.dir.exists() => return Ok(()),
-                opened => opened?,
-            },
-            false => DataDir::open(&self.dir, options)?,
-        };
-        if read_only && !data.ledgers()?.iter().any(|name| name == LEDGER) {
-            return Ok(());
-        }
-        let ledger = if read_only { data.ledger(LEDGER) } else { data.create_ledger(LEDGER) };
-        let ledger = ledger.context("opening it again")?;
-        if whole && !read_only {
-            let found = ledger.verify(&mut |_, _| {})?;
-            anyhow::ensure!(found.damage.is_empty(), "verify says {:?}", found.damage);
-        }
-        self.model.check(&ledger, whole)
-    }
-
-    fn finish(self) -> anyhow::Result<Counts> {
-        std::fs::remove_dir_all(&self.dir)?;
-        std::fs::remove_file(&self.witness.path)?;
-        Ok(self.model.counts)
+        ledger.check(&writers, Look { whole, read_only: random.bool() })
     }
 }
 
@@ -175,41 +111,4 @@ fn killed(writers: &Writers, random: &mut fastrand::Rng) -> anyhow::Result<Vec<L
     child.kill()?;
     child.wait()?;
     listener.finish()
-}
-
-/// Reads what a child says until it is dead.
-pub(crate) struct Listener {
-    heard: JoinHandle<anyhow::Result<Vec<Line>>>,
-    speaks: Arc<AtomicBool>,
-}
-
-impl Listener {
-    pub(crate) fn start(stdout: ChildStdout) -> Self {
-        let speaks = Arc::new(AtomicBool::new(false));
-        let first = Arc::clone(&speaks);
-        let heard = std::thread::spawn(move || {
-            let (mut lines, mut stdout) = (Vec::new(), BufReader::new(stdout));
-            let mut line = String::new();
-            // What is cut off was never said.
-            while stdout.read_line(&mut line)? > 0 && line.ends_with('\n') {
-                lines.push(line.trim_end().parse()?);
-                line.clear();
-                first.store(true, Ordering::Relaxed);
-            }
-            Ok(lines)
-        });
-        Self { heard, speaks }
-    }
-
-    /// Waits until the child has said something, or is dead.
-    pub(crate) fn wait_for_a_line(&self) {
-        while !self.speaks.load(Ordering::Relaxed) && !self.heard.is_finished() {
-            std::thread::sleep(Duration::from_micros(200));
-        }
-    }
-
-    /// Everything it said. The child is dead.
-    pub(crate) fn finish(self) -> anyhow::Result<Vec<Line>> {
-        self.heard.join().map_err(|_| anyhow::anyhow!("listening failed"))?
-    }
 }

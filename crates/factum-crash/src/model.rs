@@ -29,6 +29,8 @@ struct Sent {
     /// The last position that was acknowledged before it was sent: it must come later.
     floor: Position,
     acknowledged: Option<(Position, Position)>,
+    /// It was acknowledged before the crash that is looked at.
+    promised: bool,
     /// A condition did not hold, or it was not there after a restart: it may not turn up any more.
     refused: bool,
 }
@@ -41,8 +43,9 @@ pub(crate) struct Model {
     heard: Vec<BatchId>,
     /// Keyed batches that may be sent again.
     keyed: Vec<BatchId>,
-    /// The last position that was acknowledged or shown.
+    /// The last position that was acknowledged or shown, and the same before the crash.
     known: Position,
+    promised: Position,
     /// What the checked part of the ledger holds.
     kept: Kept,
     pub(crate) counts: Counts,
@@ -100,12 +103,17 @@ struct Kept {
 }
 
 impl Model {
-    /// Takes in what a writer said.
+    /// Takes in what a writer said before the crash.
     pub(crate) fn hear(&mut self, line: &Line) -> anyhow::Result<()> {
+        self.hear_of(line, true)
+    }
+
+    /// Takes in what a writer said, before the crash that is looked at or after it.
+    pub(crate) fn hear_of(&mut self, line: &Line, before: bool) -> anyhow::Result<()> {
         match line {
             Line::Sends(batch, after) => self.sends(*batch, *after),
             Line::Acknowledged { batch, first, last, replayed } => {
-                self.acknowledged(*batch, *first, *last, *replayed)?;
+                self.acknowledged(*batch, *first, *last, *replayed, before)?;
             }
             Line::Conflict(batch) => {
                 self.counts.conflicts += 1;
@@ -114,6 +122,9 @@ impl Model {
             }
             Line::Failed(..) | Line::Lost(_) => {}
             Line::Saw(position) => self.known = self.known.max(*position),
+        }
+        if before {
+            self.promised = self.known;
         }
         Ok(())
     }
@@ -136,6 +147,7 @@ impl Model {
         first: Position,
         last: Position,
         replayed: bool,
+        before: bool,
     ) -> anyhow::Result<()> {
         self.counts.acknowledged += u64::from(!replayed);
         self.counts.replayed += u64::from(replayed);
@@ -152,6 +164,7 @@ impl Model {
             sent.floor
         );
         sent.acknowledged = Some((first, last));
+        sent.promised |= before;
         self.known = self.known.max(last);
         Ok(())
     }
@@ -184,11 +197,22 @@ impl Model {
             self.kept.upto
         );
         ensure!(
-            self.known <= head,
+            self.promised <= head,
             "G2: the head is {head}; {} was acknowledged or shown",
-            self.known
+            self.promised
         );
         self.check_heard(ledger, whole)
+    }
+
+    /// There is no ledger: then nothing may have been acknowledged.
+    pub(crate) fn check_nothing(&mut self) -> anyhow::Result<()> {
+        self.heard.clear();
+        ensure!(
+            self.promised == Position::START,
+            "G2: {} was acknowledged; there is nothing",
+            self.promised
+        );
+        Ok(())
     }
 
     /// Takes in events that follow what was checked.
@@ -272,7 +296,7 @@ impl Model {
             let place = self.kept.places.get(&batch).copied();
             match (sent.acknowledged, place) {
                 (Some(acknowledged), place) => ensure!(
-                    place == Some(acknowledged),
+                    place == Some(acknowledged) || (place.is_none() && !sent.promised),
                     "G2: {batch} was acknowledged at {acknowledged:?}; there is {place:?}"
                 ),
                 (None, Some((first, last))) => {

@@ -1,6 +1,8 @@
 //! kill -9 (G1 to G5): the engine's own process, a few dozen times.
 
 use crate::harness::factum_crash;
+#[cfg(feature = "sabotage")]
+use crate::harness::with_bug;
 
 #[test]
 fn g1_g2_g3_g4_g5_kill_nine_loses_nothing_acknowledged_and_shows_nothing_that_nobody_sent() {
@@ -17,9 +19,6 @@ fn kill_nine_finds_deliberate_bugs() {
         ("ConditionOutsideGroup", "G4"),
         ("IndexEntryDropped", " of seed "),
     ] {
-        let home = tempfile::tempdir().expect("a directory");
-        let home = home.path().to_str().expect("its name is text");
-        let args = ["kill", "--times", "200", "--dir", home, "--witness", home];
-        factum_crash(&[&args[..], &["--sabotage", bug]].concat()).finds(found);
+        with_bug(bug, &["kill", "--times", "200"]).finds(found);
     }
 }

@@ -1,4 +1,5 @@
 //! The crash tests as continuous integration runs them: few, with another seed each time.
 
+mod cut;
 mod harness;
 mod kill;
