@@ -95,7 +95,13 @@ impl DataDir {
         let dir = self.dir.join(LEDGERS);
         let names = self.options.machine.list(&dir);
         let names = names.map_err(|error| EngineError::io("listing", &dir, error))?;
-        Ok(names.into_iter().filter(|name| check_name(name).is_ok() && self.has(name)).collect())
+        let mut ledgers = Vec::new();
+        for name in names.into_iter().filter(|name| check_name(name).is_ok()) {
+            if self.has(&name)? {
+                ledgers.push(name);
+            }
+        }
+        Ok(ledgers)
     }
 
     /// Makes a ledger, or opens it when it is there.
@@ -110,7 +116,7 @@ impl DataDir {
     /// Makes a ledger, unless it is there.
     pub(crate) fn make(&self, name: &str) -> Result<(), EngineError> {
         check_name(name)?;
-        if !self.has(name) {
+        if !self.has(name)? {
             let dir = self.path(name);
             let Some(_) = &self.lock else { return Err(EngineError::ReadOnly(dir)) };
             let failed = |error| EngineError::io("making", &dir, error);
@@ -167,9 +173,17 @@ impl DataDir {
         Some(inner.shared.head().position)
     }
 
-    fn has(&self, name: &str) -> bool {
-        let names = self.options.machine.list(&self.path(name)).unwrap_or_default();
-        names.iter().any(|name| name.ends_with(".log"))
+    /// Whether there is such a ledger. Not to know is an error: who takes a ledger that can't be
+    /// listed for none makes a new one over it.
+    fn has(&self, name: &str) -> Result<bool, EngineError> {
+        let dir = self.path(name);
+        match self.options.machine.list(&dir) {
+            Ok(names) => Ok(names.iter().any(|name| name.ends_with(".log"))),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(false)
+            }
+            Err(error) => Err(EngineError::io("listing", &dir, error)),
+        }
     }
 
     /// What a ledger is opened with, for who drives its writer by hand.

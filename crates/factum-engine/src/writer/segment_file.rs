@@ -77,6 +77,12 @@ impl SegmentFile {
         let (spare, path) = (dir.join(SPARE), dir.join(segment_name(&header)));
         let failed = |error| EngineError::io("making", &path, error);
         let machine = &*options.machine;
+        // Whatever led here: no segment is ever put in the place of another.
+        match machine.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+            Ok(_) => return Err(failed(io::ErrorKind::AlreadyExists.into())),
+        }
         let file = machine.open_writable(&spare).map_err(failed)?;
         file.write_at(&header.encode(), 0).map_err(failed)?;
         file.sync().map_err(failed)?;

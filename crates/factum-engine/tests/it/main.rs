@@ -13,3 +13,4 @@ mod read;
 mod reopen;
 mod retention;
 mod subscribe;
+mod unlisted;
