@@ -9,6 +9,7 @@ mod blocks;
 mod bug;
 mod child;
 mod cut;
+mod inject;
 mod kill;
 mod line;
 mod listener;
@@ -39,6 +40,7 @@ enum Command {
     Kill(kill::Kill),
     Cut(cut::Cut),
     Blocks(blocks::Blocks),
+    Inject(inject::Inject),
     #[command(hide = true)]
     Writers(child::Writers),
 }
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Kill(kill) => kill.run(),
         Command::Cut(cut) => cut.run(),
         Command::Blocks(blocks) => blocks.run(),
+        Command::Inject(inject) => inject.run(),
         Command::Writers(writers) => writers.run(),
     };
     match done {

@@ -2,4 +2,5 @@
 
 mod cut;
 mod harness;
+mod inject;
 mod kill;
