@@ -123,6 +123,16 @@ impl EngineError {
     }
 }
 
+impl EngineError {
+    /// The same damage, met on the way to a position: more precise than its segment's first.
+    pub(crate) fn at(mut self, position: Position) -> Self {
+        if let Self::Damaged(damage) = &mut self {
+            damage.position = position;
+        }
+        self
+    }
+}
+
 impl From<IndexError> for EngineError {
     fn from(error: IndexError) -> Self {
         Self::Index(error)

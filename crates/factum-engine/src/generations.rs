@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// A segment's file by its name.
-struct Named {
-    name: String,
-    first: Position,
-    generation: u32,
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) first: Position,
+    pub(crate) generation: u32,
 }
 
 /// Opens the segments of a directory, each in its highest generation that is whole, in order.
@@ -125,7 +125,8 @@ pub(crate) fn remove(options: &Options, path: &Path) {
     }
 }
 
-fn parse(name: &str) -> Option<Named> {
+/// What a file's name says of its segment.
+pub(crate) fn parse(name: &str) -> Option<Named> {
     let stem = name.strip_suffix(".log")?;
     let (first, generation) = stem.split_once('-').unwrap_or((stem, "0"));
     let number = |text: &str| text.parse::<u64>().ok();

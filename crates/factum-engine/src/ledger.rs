@@ -19,6 +19,7 @@ use crate::{
     options::Options,
     reader::{self, Explain, IndexedSegment, SegmentIndex, Sight, Subscription, lookup},
     sabotage::Sabotage,
+    salvage,
     sealing::{open_index, push_frame},
     shared::Shared,
     verify::{self, Inspection, Verification},
@@ -91,7 +92,12 @@ impl EngineLedger {
         lock: Option<Arc<dyn Lock>>,
     ) -> Result<(Self, Option<Writer>), EngineError> {
         let (writable, switch) = (lock.is_some(), options.switch().opening());
-        let opened = open_now(dir, options, writable)?;
+        let opened = match open_now(dir, options, writable) {
+            Err(why @ EngineError::Damaged(_)) if !writable => {
+                return Ok((Self::open_damaged(dir, options, why)?, None));
+            }
+            opened => opened?,
+        };
         let shared = Arc::new(Shared::new(opened.segments, opened.head, switch));
         let inbox = Arc::new(Inbox::default());
         let mut writer = None;
@@ -115,6 +121,20 @@ impl EngineLedger {
             _lock: lock,
         };
         Ok((Self { inner: Arc::new(inner) }, writer))
+    }
+
+    /// Opens what is left of a damaged ledger, for reading only.
+    fn open_damaged(dir: &Path, options: &Options, why: EngineError) -> Result<Self, EngineError> {
+        let left = salvage::open(dir, options, why)?;
+        let inner = Inner {
+            shared: Arc::new(Shared::new(left.segments, left.head, options.switch())),
+            options: options.clone(),
+            inbox: None,
+            writer: Mutex::new(None),
+            sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
+            _lock: None,
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Makes a ledger's first segment in an empty directory.

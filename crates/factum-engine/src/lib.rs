@@ -25,6 +25,7 @@ mod options;
 mod reader;
 mod repair;
 mod sabotage;
+mod salvage;
 mod sealing;
 mod shared;
 #[cfg(feature = "simulation")]

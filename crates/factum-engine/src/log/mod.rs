@@ -23,6 +23,6 @@ pub(crate) use header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 pub(crate) use id::IdRoot;
 pub(crate) use packed::PackedDamage;
 pub(crate) use packing::Packer;
-pub(crate) use recovery::{Recovered, Tail as RecoveredTail, recover};
+pub(crate) use recovery::{Recovered, Survivors, Tail as RecoveredTail, recover, survivors};
 pub(crate) use rewrite::{Fate, rewritten};
 pub(crate) use segment::{Frames, Segment, segment_name};

@@ -97,6 +97,32 @@ pub(crate) fn recover(
     }
 }
 
+/// What is left of a segment, however much of it is bad.
+pub(crate) struct Survivors {
+    /// The whole frames, in order of position; what was between them is gone.
+    pub(crate) frames: Vec<Frame>,
+    /// The last position that any of them, or a mark, says was safe on disk.
+    pub(crate) witness: Position,
+}
+
+/// Finds every whole frame of a segment, whatever lies before it.
+pub(crate) fn survivors(header: &SegmentHeader, path: &Arc<Path>, bytes: &Bytes) -> Survivors {
+    let mut found = Survivors { frames: Vec::new(), witness: Position::START };
+    let (mut at, mut next) = (SEGMENT_HEADER_BYTES as usize, header.first);
+    while at < bytes.len() {
+        let says = FrameHeader::decode(header, at as u64, &bytes[at..]);
+        found.witness = found.witness.max(says.map_or(Position::START, |says| says.synced_upto));
+        match read(header, path, bytes, at) {
+            Read::Frame(frame) if frame.first() >= next => {
+                (at, next) = (frame.end() as usize, frame.last().next());
+                found.frames.push(frame);
+            }
+            _ => at += FRAME_ALIGN,
+        }
+    }
+    found
+}
+
 enum Read {
     /// A frame, and its `synced_upto`.
     Frame(Frame, Position),

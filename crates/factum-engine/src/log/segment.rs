@@ -75,6 +75,12 @@ impl Segment {
         Ok(Self { header, path: path.into(), file, packed_bytes: Some(disk_bytes) })
     }
 
+    /// A segment whose header is not read but known otherwise. Its frames say by their checksums
+    /// whether that is right.
+    pub(crate) fn with_header(header: SegmentHeader, path: &Path, file: Arc<dyn File>) -> Self {
+        Self { header, path: path.into(), file, packed_bytes: None }
+    }
+
     pub(crate) fn first(&self) -> Position {
         self.header.first
     }

@@ -119,12 +119,16 @@ pub(super) fn first_carrying<T>(
     mut check: impl FnMut(&Frame, u32) -> Result<Option<T>, EngineError>,
 ) -> Result<Option<T>, EngineError> {
     let head = snapshot.head.position;
+    let mut damage = None;
     for segment in snapshot.within(Position(1), head, direction) {
-        if let Some(found) = carrying_in(segment, term, head, direction, &mut check)? {
-            return Ok(Some(found));
+        match carrying_in(segment, term, head, direction, &mut check) {
+            // It may be elsewhere, whole. If it is not, nobody can say that it is nowhere.
+            Err(error @ EngineError::Damaged(_)) => drop(damage.get_or_insert(error)),
+            Ok(None) => {}
+            found => return found,
         }
     }
-    Ok(None)
+    damage.map_or(Ok(None), Err)
 }
 
 fn carrying_in<T>(

@@ -49,7 +49,15 @@ pub(crate) fn read(
         limit: read.limit.min(PAGE_EVENTS_MAX),
         looks_max: PAGE_LOOKS_MAX,
     };
-    let ended = search.run(snapshot, explain, &mut |frame, slot| collected.take(frame, slot))?;
+    let ended = search.run(snapshot, explain, &mut |frame, slot| collected.take(frame, slot));
+    let ended = match (ended, collected.events.last()) {
+        // What lies before damage is read; the next page begins with the damage.
+        (Err(EngineError::Damaged(_)), Some(last)) => Ended::Before(match read.direction {
+            Direction::Forward => last.position.next(),
+            Direction::Backward => last.position.prev(),
+        }),
+        (ended, _) => ended?,
+    };
     let next = match ended {
         Ended::Whole => None,
         Ended::Before(position) => Some(from(read, position, snapshot.head)),

@@ -9,7 +9,7 @@ use factum_store::{Position, Timestamp};
 use parking_lot::Mutex;
 
 use crate::{
-    error::EngineError,
+    error::{Damage, EngineError},
     index::{IndexError, Locator, Sealed, Tail, Tally, View},
     log::{Frame, Frames, Segment},
 };
@@ -31,6 +31,17 @@ pub(crate) enum SegmentIndex {
         /// Builds it again from the log.
         rebuild: Rebuild,
     },
+    /// Positions of a damaged ledger that can't be read.
+    Lost {
+        /// The first of them.
+        first: Position,
+        /// The last of them.
+        last: Position,
+        /// When the event before them was recorded.
+        after: Timestamp,
+        /// Where they were, and what is wrong there.
+        damage: Damage,
+    },
 }
 
 /// Builds an index file again from the log.
@@ -41,7 +52,12 @@ static REBUILDING: Mutex<()> = Mutex::new(());
 
 impl IndexedSegment {
     pub(crate) fn first(&self) -> Position {
-        self.log.first()
+        match &self.index {
+            // Of a damaged segment it may begin later than its file.
+            SegmentIndex::Tail(tail) => tail.first(),
+            SegmentIndex::Sealed { .. } => self.log.first(),
+            SegmentIndex::Lost { first, .. } => *first,
+        }
     }
 
     /// The last position in it; of the active segment at or after every head that was published.
@@ -49,6 +65,7 @@ impl IndexedSegment {
         match &self.index {
             SegmentIndex::Tail(tail) => tail.last(),
             SegmentIndex::Sealed { sealed, .. } => sealed.load().last(),
+            SegmentIndex::Lost { last, .. } => *last,
         }
     }
 
@@ -68,6 +85,8 @@ impl IndexedSegment {
         match &self.index {
             SegmentIndex::Tail(tail) => tail.position_at(time, upto).is_some(),
             SegmentIndex::Sealed { sealed, .. } => sealed.load().times().0 <= time,
+            // It may: whoever needs to know is told of the damage.
+            SegmentIndex::Lost { after, .. } => *after <= time,
         }
     }
 
@@ -94,6 +113,7 @@ impl IndexedSegment {
     ) -> Result<T, EngineError> {
         match &self.index {
             SegmentIndex::Tail(tail) => ask(View::Tail { tail, upto }),
+            SegmentIndex::Lost { damage, .. } => Err(EngineError::Damaged(damage.clone())),
             SegmentIndex::Sealed { sealed: now, rebuild } => {
                 let sealed = now.load_full();
                 match ask(View::Sealed { sealed: &sealed, tally }) {
@@ -179,10 +199,11 @@ impl<'a> FrameFinder<'a> {
         self.steps += 1;
         self.fetched += 1;
         if self.steps < STEPS_MIN {
-            return self.checked(self.log.frame(offset, None)?, position);
+            let frame = self.log.frame(offset, None).map_err(|error| error.at(position))?;
+            return self.checked(frame, position);
         }
         let walk = self.walk.get_or_insert_with(|| self.log.frames(offset, u64::MAX));
-        match walk.next()? {
+        match walk.next().map_err(|error| error.at(position))? {
             Some(frame) => self.checked(frame, position),
             None => Err(self.log.damage(offset, "there is no frame")),
         }
@@ -194,9 +215,10 @@ impl<'a> FrameFinder<'a> {
         let astray = |problem| IndexError::Damaged { page: 0, problem };
         let place = self.locator.locate(position)?.ok_or(astray("a position is missing"))?;
         let frame = match self.whole {
-            true => self.log.frame(place.offset, place.bytes)?,
-            false => self.log.frame_for(place.offset, place.bytes, place.slot)?,
+            true => self.log.frame(place.offset, place.bytes),
+            false => self.log.frame_for(place.offset, place.bytes, place.slot),
         };
+        let frame = frame.map_err(|error| error.at(position))?;
         match holds(&frame, position) {
             true => Ok(frame),
             false => Err(astray("it leads to a frame that does not hold the position").into()),

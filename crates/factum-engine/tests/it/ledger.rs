@@ -55,6 +55,20 @@ pub(crate) fn everything(ledger: &EngineLedger) -> Vec<factum_store::RecordedEve
     events
 }
 
+/// All pages of a read, unless one of them can't be read.
+pub(crate) fn all_of(
+    ledger: &EngineLedger,
+    read: Read,
+) -> Result<Vec<factum_store::RecordedEvent>, factum_store::ReadError> {
+    let (mut events, mut next) = (Vec::new(), Some(read.limit(1_000)));
+    while let Some(read) = next {
+        let page = block_on(ledger.read(read))?;
+        events.extend(page.events);
+        next = page.next;
+    }
+    Ok(events)
+}
+
 /// What was acknowledged is there, whole, in order, and nothing else but batches that were tried.
 fn check(
     ledger: &EngineLedger,
@@ -317,9 +331,8 @@ fn g10_every_flipped_byte_is_damage_or_a_torn_tail_and_never_other_data() {
                 Ok(ledger) => {
                     // Bytes that nothing depends on, an index that was built again, or a sealed
                     // segment, which is looked at when it is read.
-                    let read = Read::new(Query::everything()).limit(1_000);
-                    match block_on(ledger.read(read)) {
-                        Ok(page) => assert_eq!(page.events, before, "{what}"),
+                    match all_of(&ledger, Read::new(Query::everything())) {
+                        Ok(events) => assert_eq!(events, before, "{what}"),
                         Err(error) => assert!(
                             error.to_string().contains("damaged at byte"),
                             "{what}: {error}"
