@@ -20,7 +20,7 @@ use crate::{
     reader::{self, Explain, IndexedSegment, SegmentIndex, Sight, Subscription, lookup},
     sabotage::Sabotage,
     salvage,
-    sealing::{open_index, push_frame},
+    sealing::{closed_at, open_index, push_frame},
     shared::Shared,
     verify::{self, Inspection, Verification},
     whole::{read_beside, read_segment},
@@ -346,6 +346,17 @@ fn open_segments(dir: &Path, options: &Options, writable: bool) -> Result<Opened
     }
     let mut logs = open_highest(dir, options, &names, writable)?;
     check_chain(&logs)?;
+    if let Some(active) = logs.last()
+        && let Some(last) = closed_at(options, active)
+    {
+        // Beside a process that writes it may only be that another segment was begun meanwhile.
+        return match machine.list(dir) {
+            Ok(now) if now.iter().filter(|name| name.ends_with(".log")).count() > logs.len() => {
+                open_segments(dir, options, writable)
+            }
+            _ => Err(after_closed(active, last)),
+        };
+    }
     let mut segments = Vec::new();
     for pair in logs.windows(2) {
         let [log, after] = pair else { continue };
@@ -374,6 +385,12 @@ pub(crate) fn check_chain(logs: &[Arc<Segment>]) -> Result<(), EngineError> {
         before = Some(log);
     }
     Ok(())
+}
+
+/// The last segment is closed: acknowledged events were in one that came after it.
+fn after_closed(log: &Segment, last: Position) -> EngineError {
+    let what = format!("it was closed at position {last}, and the segment after it is missing");
+    log.damage(log.len().unwrap_or_default(), &what).at(last.next())
 }
 
 fn open_active(

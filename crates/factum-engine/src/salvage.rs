@@ -15,7 +15,7 @@ use crate::{
     log::{Segment, SegmentHeader, Survivors, survivors},
     options::Options,
     reader::{IndexedSegment, SegmentIndex},
-    sealing::{open_index, push_frame},
+    sealing::{closed_at, open_index, push_frame},
     whole::read_bytes,
 };
 
@@ -47,6 +47,10 @@ pub(crate) fn open(
     let ends = logs.iter().skip(1).map(|next| Some(next.first().prev())).chain([None]);
     for (log, last) in logs.iter().zip(ends) {
         left.segment(log, last)?;
+    }
+    if let Some(last) = logs.last().filter(|log| closed_at(options, log).is_some()) {
+        let lost = left.head.position.next();
+        left.lose(last, lost, lost, last.len()?, "the segment after it is missing");
     }
     Ok(Salvaged { segments: left.segments, head: left.head })
 }

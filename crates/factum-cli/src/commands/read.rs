@@ -29,7 +29,8 @@ Examples:
   factum read --backward --limit 1                     the newest
   factum read --type order.placed --tag 'user:ann'     of this type and with this tag
   factum read --tag 'order:#W123' --as-of 2026-01-31T12:00:00Z
-  factum read --jsonl --system > everything.jsonl      one JSON document a line, commands too")]
+  factum read --jsonl --system > everything.jsonl      one JSON document a line, commands too
+  factum read --read-only --after 5000                 what is intact behind damage")]
 pub(crate) struct Read {
     #[command(flatten)]
     place: Place,
@@ -53,11 +54,17 @@ pub(crate) struct Read {
     /// One JSON document a line, and nothing else.
     #[arg(long)]
     pub(crate) jsonl: bool,
+    /// Take no lock and write nothing; of a damaged ledger, read what is intact.
+    #[arg(long)]
+    read_only: bool,
 }
 
 impl Read {
     pub(crate) async fn run(self, output: &mut Output) -> Result<(), Failure> {
-        let store = open::store_to_read(&self.place.dir)?;
+        let store = match self.read_only {
+            true => open::store_as_it_is(&self.place.dir)?,
+            false => open::store_to_read(&self.place.dir)?,
+        };
         let ledger = open::ledger(&store, &self.place.ledger)?;
         let limit = match (self.limit, output.format()) {
             (Some(limit), _) => limit,

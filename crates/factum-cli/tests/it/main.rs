@@ -4,6 +4,7 @@ mod append_read;
 mod completions;
 mod demo;
 mod exits;
+mod harm;
 mod harness;
 mod help;
 mod kill;
