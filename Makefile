@@ -20,6 +20,7 @@ JOBS ?= 1
 
 .PHONY: demo test tools format lint docs deny unit doctests run-kills sim
 .PHONY: demo test tools format lint docs deny unit doctests run-kills crash
+.PHONY: demo test tools format lint docs deny unit doctests run-kills crash fuzz
 
 demo:
 	cargo build --release --locked --bin factum
@@ -81,3 +82,22 @@ crash:
 	cargo build --release --locked --bin factum --bin factum-crash
 	target/release/factum-crash kill --times $(KILLS)
 	target/release/factum-crash kill --times $$(($(KILLS) / 10)) --server
+
+# Every decoder, RUNS inputs each, chosen by libFuzzer: make fuzz RUNS=10000000
+# The flags are those of cargo-fuzz without a sanitizer, which a stable compiler takes.
+RUNS ?= 1000000
+FUZZ_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Ccodegen-units=1
+FUZZ := target/fuzz/$(FUZZ_TARGET)/release
+fuzz:
+	cargo build --manifest-path fuzz/Cargo.toml --release --bin seeds --target-dir target/fuzz
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --manifest-path fuzz/Cargo.toml --release --bin decoder \
+	  --target $(FUZZ_TARGET) --target-dir target/fuzz
+	for name in $$(target/fuzz/release/seeds target/fuzz/corpus); do \
+	  FACTUM_TARGET=$$name $(FUZZ)/decoder -runs=$(RUNS) -max_len=16384 -rss_limit_mb=512 \
+	    -timeout=10 -print_final_stats=1 -artifact_prefix=target/fuzz/$$name- \
+	    target/fuzz/corpus/$$name 2>&1 | grep -E "panicked|ERROR|stat::number|stat::average|stat::peak" \
+	    | sed "s/^/$$name: /"; \
+	done

@@ -9,6 +9,8 @@ use anyhow::Context as _;
 /// The unit in which a disk writes.
 const SECTOR: usize = 512;
 const MAGIC: u64 = 0x006a_7366_7773_6872;
+/// The sectors before this one hold the superblock.
+const SUPERBLOCK_END: u64 = 8;
 /// Flags of entries.
 const FLUSH: u64 = 1;
 const FORCED: u64 = 2;
@@ -116,8 +118,12 @@ impl<'a> Disk<'a> {
         self.upto = self.upto.max(last_flush);
         let mut disk = self.flushed.clone();
         for entry in &log.entries[self.upto..after] {
-            let whole = random.u8(..);
-            match whole {
+            let fate = match random.u8(..) {
+                // File systems rely on a superblock being written whole, or not at all.
+                200.. if entry.sector < SUPERBLOCK_END => 0,
+                fate => fate,
+            };
+            match fate {
                 _ if entry.flags & FORCED != 0 => log.write(entry, &mut disk, &mut || true)?,
                 0..=99 => log.write(entry, &mut disk, &mut || true)?,
                 100..=199 => {}

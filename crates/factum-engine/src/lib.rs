@@ -16,6 +16,9 @@ mod backup;
 mod compact;
 mod data_dir;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generations;
 mod index;
 mod ledger;

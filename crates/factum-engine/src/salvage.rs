@@ -16,7 +16,7 @@ use crate::{
     options::Options,
     reader::{IndexedSegment, SegmentIndex},
     sealing::{closed_at, open_index, push_frame},
-    whole::read_bytes,
+    whole::bytes_of,
 };
 
 /// What is left of a ledger.
@@ -117,8 +117,8 @@ impl Left<'_> {
             self.segments.push(Arc::new(whole));
             return Ok(());
         }
-        let bytes = read_bytes(log)?;
-        let Survivors { frames, witness } = survivors(&log.header, &log.path, &bytes.into());
+        let bytes = bytes_of(log)?;
+        let Survivors { frames, witness } = survivors(&log.header, &log.path, &bytes);
         let (mut next, mut end) = (log.first(), log.begin());
         let mut run = Tail::new(next);
         for frame in &frames {

@@ -56,7 +56,7 @@ pub(crate) fn open_index(
 /// The last position of a segment that has an index file: it is closed, so another follows it.
 pub(crate) fn closed_at(options: &Options, log: &Segment) -> Option<Position> {
     let file = options.machine.open(&index_path(log)).ok()?;
-    let sealed = Sealed::open(file, &Tally::default()).ok()?;
+    let sealed = Sealed::open(file, &options.index_cache).ok()?;
     (sealed.first() == log.first()).then(|| sealed.last())
 }
 

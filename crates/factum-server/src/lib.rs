@@ -8,4 +8,7 @@ pub mod json;
 mod server;
 
 pub use config::{Config, ServeError};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use http::fuzzing;
 pub use server::Server;

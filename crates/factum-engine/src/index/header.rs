@@ -56,7 +56,7 @@ pub(super) struct Span {
 impl Span {
     /// The run of `pages` pages after this one.
     pub(super) fn then(self, pages: u32) -> Self {
-        Self { first: self.first + self.pages, pages }
+        Self { first: self.first.saturating_add(self.pages), pages }
     }
 }
 

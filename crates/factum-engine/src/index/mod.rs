@@ -27,6 +27,8 @@ pub(crate) use gathered::Gathered;
 pub(crate) use header::Covered;
 pub(crate) use pages::Tally;
 pub use pages::{IndexCache, IndexError};
+#[cfg(feature = "fuzzing")]
+pub(crate) use pages::{bodies, resealed};
 pub(crate) use planner::{Asked, Part, UsedItem};
 pub use planner::{ItemPlan, Role, TermPlan};
 pub(crate) use sealed::Sealed;

@@ -171,6 +171,22 @@ impl PageRun {
     }
 }
 
+/// A file of pages with these bodies, each with a checksum that fits.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn resealed(bodies: &[u8]) -> Vec<u8> {
+    let mut run = PageRun::default();
+    for body in bodies.chunks(BODY_BYTES) {
+        run.push(body);
+    }
+    run.seal()
+}
+
+/// The bodies of the pages of a file.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn bodies(file: &[u8]) -> Vec<u8> {
+    file.chunks(PAGE_BYTES).flat_map(|page| page.iter().take(BODY_BYTES)).copied().collect()
+}
+
 /// What seeds the checksums of a file's pages: no page of another file, or of another build of
 /// this one, passes for one of its own.
 pub(super) fn seal_of(header: &[u8]) -> u64 {

@@ -158,6 +158,24 @@ fn table_bytes(count: u32) -> usize {
     if count > 1 { ROW_BYTES * count as usize } else { 0 }
 }
 
+#[cfg(feature = "fuzzing")]
+impl Encoded {
+    /// A frame of any body, which its header says to have so many events, under a key or not.
+    pub(crate) fn of_body(body: &[u8], count: u32) -> Self {
+        let mut bytes = [&[0; FRAME_HEADER_BYTES], body].concat();
+        bytes.resize(bytes.len().next_multiple_of(FRAME_ALIGN), 0);
+        let key = if count & KEYED == 0 { Some(0) } else { key_bytes(&bytes) };
+        let table = FRAME_HEADER_BYTES + key.unwrap_or_default();
+        let events_at = bytes.len().min(table + table_bytes(count & !KEYED));
+        Self { bytes, count, events_at }
+    }
+
+    /// What its header says of its events, and the body.
+    pub(crate) fn into_body(mut self) -> (u32, Vec<u8>) {
+        (self.count, self.bytes.split_off(FRAME_HEADER_BYTES))
+    }
+}
+
 /// The mark of a clean stop.
 pub(crate) fn mark(segment: &SegmentHeader, offset: u64, stamp: Stamp) -> Vec<u8> {
     let mut bytes = vec![0; MARK_BYTES];
@@ -167,9 +185,9 @@ pub(crate) fn mark(segment: &SegmentHeader, offset: u64, stamp: Stamp) -> Vec<u8
 
 /// Fills in the header and all checksums. The first event begins at `events_at`.
 pub(super) fn finish(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32, events_at: usize) {
-    let len = bytes.len() as u32;
+    let len = bytes.len();
     let behind = stamp.first.prev().0 - stamp.synced_upto.0;
-    put_u32(bytes, 8, len);
+    put_u32(bytes, 8, len as u32);
     put_u32(bytes, 12, count);
     bytes[16..24].copy_from_slice(&stamp.first.0.to_le_bytes());
     bytes[24..32].copy_from_slice(&stamp.recorded_at.micros.to_le_bytes());
@@ -180,26 +198,15 @@ pub(super) fn finish(bytes: &mut [u8], seed: u32, stamp: Stamp, count: u32, even
     let mut body_end = bytes.len();
     if several > 1 {
         body_end = events_at;
-        let table = events_at - table_bytes(several);
+        let rows = Rows { table: events_at - table_bytes(several), events_at, count: several, len };
         for slot in 0..several {
-            let event = events_at + begin(bytes, table, slot)..end(bytes, table, several, slot);
-            let crc = crc(header.wrapping_add(slot), &bytes[event]);
-            put_u32(bytes, table + ROW_BYTES * slot as usize + 4, crc);
+            let event = rows.event(bytes, slot).and_then(|(event, _)| bytes.get(event));
+            let crc = crc(header.wrapping_add(slot), event.unwrap_or_default());
+            put_u32(bytes, rows.row(slot).start + 4, crc);
         }
     }
     let body = crc(header, &bytes[FRAME_HEADER_BYTES..body_end]);
     put_u32(bytes, BODY_CRC_AT, body);
-}
-
-fn begin(bytes: &[u8], table: usize, slot: u32) -> usize {
-    u32_at(bytes, table + ROW_BYTES * slot as usize).unwrap_or_default() as usize
-}
-
-fn end(bytes: &[u8], table: usize, count: u32, slot: u32) -> usize {
-    match slot + 1 == count {
-        true => bytes.len(),
-        false => table + table_bytes(count) + begin(bytes, table, slot + 1),
-    }
 }
 
 fn crc(seed: u32, bytes: &[u8]) -> u32 {
@@ -273,11 +280,7 @@ impl FrameHeader {
 
     /// Bytes of the key that the body begins with.
     pub(super) fn key_bytes(&self, frame: &[u8]) -> Option<usize> {
-        if !self.keyed {
-            return Some(0);
-        }
-        let length = |at| u16_at(frame, FRAME_HEADER_BYTES + at).map(usize::from);
-        Some(KEY_HEAD_BYTES + length(0)? + length(2)? + length(4)?)
+        if self.keyed { key_bytes(frame) } else { Some(0) }
     }
 
     fn of(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Self> {
@@ -303,6 +306,11 @@ impl FrameHeader {
 
 /// A frame whose checksums fit, and whose content still makes no sense: a bug, or a foreign writer.
 pub(crate) type Nonsense = &'static str;
+
+fn key_bytes(frame: &[u8]) -> Option<usize> {
+    let length = |at| u16_at(frame, FRAME_HEADER_BYTES + at).map(usize::from);
+    Some(KEY_HEAD_BYTES + length(0)? + length(2)? + length(4)?)
+}
 
 /// Where the events of a frame lie.
 #[derive(Clone, Copy)]

@@ -139,7 +139,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Parsers recurse, and a payload is passed on without being parsed: so depth is counted first.
-fn check_depth(text: &str) -> Result<(), Problem> {
+pub(super) fn check_depth(text: &str) -> Result<(), Problem> {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate() {
         match byte {

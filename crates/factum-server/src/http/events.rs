@@ -101,7 +101,7 @@ struct Appended<R> {
 }
 
 /// One item: any of the types, all of the tags, and the stream or category.
-fn query(parameters: &Parameters) -> Result<Query, Problem> {
+pub(super) fn query(parameters: &Parameters) -> Result<Query, Problem> {
     Ok(Query::from(QueryItem {
         types: parameters.all("type")?,
         tags: parameters.all("tag")?,

@@ -7,6 +7,8 @@ mod body;
 mod command;
 mod events;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod ledgers;
