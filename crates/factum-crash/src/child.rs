@@ -131,7 +131,7 @@ fn path(path: &Path) -> String {
 }
 
 /// A line leaves the process in one write, before anything else is done.
-fn say(line: Line) {
+pub(crate) fn say(line: Line) {
     // Whoever listened is gone: there is nobody left to tell.
     let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
 }

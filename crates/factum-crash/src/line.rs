@@ -20,6 +20,8 @@ pub(crate) enum Line {
     Failed(BatchId, String),
     /// Whoever was asked is gone: whole or not at all.
     Lost(BatchId),
+    /// Nobody writes to this ledger of a soak any more.
+    Done(u32),
     /// A reader was shown this head.
     Saw(Position),
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Line {
             Self::Conflict(batch) => write!(f, "c {batch}"),
             Self::Failed(batch, why) => write!(f, "f {batch} {}", why.replace('\n', " ")),
             Self::Lost(batch) => write!(f, "l {batch}"),
+            Self::Done(ledger) => write!(f, "d {ledger}"),
             Self::Saw(position) => write!(f, "v {position}"),
         }
     }
@@ -65,6 +68,7 @@ impl FromStr for Line {
                 Self::Failed(batch, words.collect::<Vec<_>>().join(" "))
             }
             "l" => Self::Lost(word()?.parse()?),
+            "d" => Self::Done(word()?.parse()?),
             "v" => Self::Saw(position(word()?)?),
             _ => anyhow::bail!("a writer said {line:?}"),
         })
@@ -87,6 +91,7 @@ mod tests {
             Line::Conflict(batch),
             Line::Failed(batch, "no room: at all".into()),
             Line::Lost(batch),
+            Line::Done(4),
             Line::Saw(last),
         ] {
             assert_eq!(line.to_string().parse::<Line>().expect("a line"), line);

@@ -13,12 +13,14 @@ mod inject;
 mod kill;
 mod line;
 mod listener;
+mod load;
 mod machine;
 mod model;
 mod places;
 mod recorder;
 mod rounds;
 mod server;
+mod soak;
 mod target;
 mod witness;
 mod writers;
@@ -41,6 +43,9 @@ enum Command {
     Cut(cut::Cut),
     Blocks(blocks::Blocks),
     Inject(inject::Inject),
+    Soak(soak::Soak),
+    #[command(hide = true)]
+    Load(load::Load),
     #[command(hide = true)]
     Writers(child::Writers),
 }
@@ -54,6 +59,8 @@ fn main() -> ExitCode {
         Command::Cut(cut) => cut.run(),
         Command::Blocks(blocks) => blocks.run(),
         Command::Inject(inject) => inject.run(),
+        Command::Soak(soak) => soak.run(),
+        Command::Load(load) => load.run(),
         Command::Writers(writers) => writers.run(),
     };
     match done {

@@ -120,7 +120,7 @@ impl Model {
                 ensure!(batch.kind() != Kind::Expected, "{batch}: nobody else writes its stream");
                 self.sent.get_mut(batch).context("a conflict of what was not sent")?.refused = true;
             }
-            Line::Failed(..) | Line::Lost(_) => {}
+            Line::Failed(..) | Line::Lost(_) | Line::Done(_) => {}
             Line::Saw(position) => self.known = self.known.max(*position),
         }
         if before {

@@ -17,7 +17,7 @@ fn no_decoder_of_what_clients_send_panics_or_makes_names_that_are_none() {
     all(server::TARGETS, server::seeds);
 }
 
-fn all(targets: &[(&str, fn(&[u8]))], seeds: fn(&str) -> Vec<Vec<u8>>) {
+fn all(targets: &[engine::Target], seeds: fn(&str) -> Vec<Vec<u8>>) {
     let inputs = std::env::var("FACTUM_FUZZ").map_or(INPUTS, |n| n.parse().expect("a number"));
     let seed = fastrand::u64(..);
     println!("inputs from seed {seed}");

@@ -5,3 +5,4 @@ mod fuzz;
 mod harness;
 mod inject;
 mod kill;
+mod soak;
