@@ -21,6 +21,7 @@ JOBS ?= 1
 .PHONY: demo test tools format lint docs deny unit doctests run-kills sim
 .PHONY: demo test tools format lint docs deny unit doctests run-kills crash
 .PHONY: demo test tools format lint docs deny unit doctests run-kills crash fuzz
+.PHONY: demo test tools format lint docs deny unit doctests run-kills crash soak fuzz
 
 demo:
 	cargo build --release --locked --bin factum
@@ -77,11 +78,27 @@ bench-check:
 sim:
 	cargo run --release --locked -p factum-sim -- --seeds 0..$(SEEDS) --jobs $(JOBS)
 # Crashes of the real thing, more than CI runs: make crash KILLS=5000
+# Crashes of the real thing, more than CI runs: make crash KILLS=5000 CUTS=1000
+# What the machine does not permit is passed over (exit code 3), and said.
 KILLS ?= 500
+CUTS ?= 100
+CRASH := target/release/factum-crash
+PASS := || test $$? = 3
 crash:
+	@command -v strace mkfs.xfs qemu-storage-daemon >/dev/null || apt-get install -y -q \
+	  strace xfsprogs qemu-system-common || echo "some of what crash uses can't be installed here"
 	cargo build --release --locked --bin factum --bin factum-crash
-	target/release/factum-crash kill --times $(KILLS)
-	target/release/factum-crash kill --times $$(($(KILLS) / 10)) --server
+	$(CRASH) kill --times $(KILLS)
+	$(CRASH) kill --times $$(($(KILLS) / 10)) --server
+	$(CRASH) cut --times $(CUTS) $(PASS)
+	$(CRASH) cut --times $(CUTS) --fs xfs $(PASS)
+	$(CRASH) blocks --times $(CUTS) $(PASS)
+	$(CRASH) inject $(PASS)
+
+MINUTES ?= 10
+soak:
+	cargo build --release --locked --bin factum-crash
+	$(CRASH) soak --minutes $(MINUTES)
 
 # Every decoder, RUNS inputs each, chosen by libFuzzer: make fuzz RUNS=10000000
 # The flags are those of cargo-fuzz without a sanitizer, which a stable compiler takes.

@@ -190,14 +190,12 @@ fn g10_every_flipped_bit_of_an_index_is_noticed_and_the_index_built_again() {
     let before = bytes(&sound);
     let inside: Vec<_> = sound.events.iter().filter(|e| e.position.0 >= first).take(6).collect();
     let mut ledger = sound.open().unwrap();
-    for bit in (0..before.len() * 8).step_by(step(7)) {
+    for bit in (0..before.len() * 8).step_by(step(29)) {
         let what = format!("bit {bit} of {}", path.display());
         flip(&sound.machine, &path, bit);
-        if bit < 4_096 * 8 {
-            // An open ledger has its header already.
-            drop(ledger);
-            ledger = sound.open().unwrap();
-        }
+        // An open ledger has its header already, and keeps pages that it has checked.
+        drop(ledger);
+        ledger = sound.open().unwrap();
         for event in &inside {
             let found = block_on(ledger.event(event.id)).unwrap();
             assert_eq!(found.as_ref(), Some(*event), "{what}");
