@@ -14,14 +14,9 @@ BENCH := crates/factum-bench/Cargo.toml
 BENCH_DIR ?= target/bench
 BENCH_ARGS ?=
 
-.PHONY: demo test tools format lint docs deny unit doctests run-kills bench bench-check umadb
+.PHONY: demo test tools format lint docs deny unit doctests run-kills bench bench-check umadb sim crash soak fuzz
 SEEDS ?= 20000
 JOBS ?= 1
-
-.PHONY: demo test tools format lint docs deny unit doctests run-kills sim
-.PHONY: demo test tools format lint docs deny unit doctests run-kills crash
-.PHONY: demo test tools format lint docs deny unit doctests run-kills crash fuzz
-.PHONY: demo test tools format lint docs deny unit doctests run-kills crash soak fuzz
 
 demo:
 	cargo build --release --locked --bin factum

@@ -66,10 +66,12 @@ fn stamp(first: u64) -> Stamp {
 /// The first four bytes are how many events a frame says to have, the rest is its body.
 fn frame(bytes: &[u8]) {
     let Some((count, body)) = bytes.split_first_chunk() else { return };
-    let count = u32::from_le_bytes(*count) % 5_000 | u32::from(count[3] >> 7) << 31;
+    let count = (u32::from_le_bytes(*count) % 5_000) | (u32::from(count[3] >> 7) << 31);
     let at = SEGMENT.encode().len() as u64;
     let stamped = Encoded::of_body(body, count).stamp(&SEGMENT, at, stamp(SEGMENT.first.0), &[]);
-    let Ok(found) = recover(&SEGMENT, &path(), &segment_of(&stamped)) else { return };
+    let Ok(found) = recover(&SEGMENT, &path(), &segment_of(&stamped), Position::END) else {
+        return;
+    };
     for frame in &found.frames {
         let (_, _) = (frame.key(), frame.receipt());
         for slot in 0..=frame.count() {
@@ -97,7 +99,8 @@ fn reads_back(event: &RecordedEvent) {
     let patches: Vec<_> = place.map(|place| Patch { slot: 0, revision: place.revision }).collect();
     let (at, stamp) = (SEGMENT.encode().len() as u64, stamp(SEGMENT.first.0));
     let bytes = Encoded::new(&Append::new([new])).stamp(&SEGMENT, at, stamp, &patches);
-    let found = recover(&SEGMENT, &path(), &segment_of(&bytes)).ok().expect("a frame of ours");
+    let found = recover(&SEGMENT, &path(), &segment_of(&bytes), Position::END);
+    let Ok(found) = found else { panic!("a frame of ours is not found") };
     let again = found.frames[0].event(0).expect("an event of ours");
     let wanted =
         RecordedEvent { position: again.position, recorded_at: again.recorded_at, ..event.clone() };
@@ -116,7 +119,7 @@ fn recovery(bytes: &[u8]) {
     let bytes = segment_of(bytes);
     let Survivors { frames, .. } = survivors(&SEGMENT, &path(), &bytes);
     assert!(frames.is_sorted_by(|a, b| a.last() < b.first()));
-    let Ok(found) = recover(&SEGMENT, &path(), &bytes) else { return };
+    let Ok(found) = recover(&SEGMENT, &path(), &bytes, Position::END) else { return };
     assert!(found.end <= bytes.len() as u64 && found.frames.len() <= frames.len());
     let mut next = SEGMENT.first;
     for frame in &found.frames {
@@ -235,7 +238,7 @@ fn frame_seed() -> Vec<u8> {
 fn index_seed() -> Vec<u8> {
     let bytes = segment_of(&recovery_seed());
     let tail = Tail::new(SEGMENT.first);
-    let Ok(found) = recover(&SEGMENT, &path(), &bytes) else { return Vec::new() };
+    let Ok(found) = recover(&SEGMENT, &path(), &bytes, Position::END) else { return Vec::new() };
     for frame in &found.frames {
         push_frame(&tail, frame, |_, _| {}).expect("a frame of ours");
     }

@@ -113,7 +113,7 @@ pub(crate) fn survivors(header: &SegmentHeader, path: &Arc<Path>, bytes: &Bytes)
         let says = FrameHeader::decode(header, at as u64, &bytes[at..]);
         found.witness = found.witness.max(says.map_or(Position::START, |says| says.synced_upto));
         match read(header, path, bytes, at) {
-            Read::Frame(frame) if frame.first() >= next => {
+            Read::Frame(frame, _) if frame.first() >= next => {
                 (at, next) = (frame.end() as usize, frame.last().next());
                 found.frames.push(frame);
             }

@@ -221,7 +221,7 @@ fn g2_catches_an_acknowledgement_before_the_sync_and_a_directory_not_synced() {
     use factum_engine::Sabotage;
     for bug in [Sabotage::AckBeforeSync, Sabotage::DirectoryNotSynced] {
         catches(move || {
-            (1..=4).for_each(|seed| crash_everywhere(seed, |o| o.sabotage = Some(bug)));
+            (1..=40).for_each(|seed| crash_everywhere(seed, |o| o.sabotage = Some(bug)));
         });
     }
 }
