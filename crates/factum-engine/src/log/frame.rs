@@ -166,7 +166,9 @@ impl Encoded {
         bytes.resize(bytes.len().next_multiple_of(FRAME_ALIGN), 0);
         let key = if count & KEYED == 0 { Some(0) } else { key_bytes(&bytes) };
         let table = FRAME_HEADER_BYTES + key.unwrap_or_default();
-        let events_at = bytes.len().min(table + table_bytes(count & !KEYED));
+        let events_at = table + table_bytes(count & !KEYED);
+        // Rows are filled in, so that there must be room for them.
+        bytes.resize(bytes.len().max(events_at).next_multiple_of(FRAME_ALIGN), 0);
         Self { bytes, count, events_at }
     }
 
