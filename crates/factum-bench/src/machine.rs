@@ -31,7 +31,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mib: kib.unwrap_or_default() / 1_024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            file_system: said_by(Command::new("stat").args(["-f", "-c", "%T"]).arg(dir)),
+            file_system: file_system(&read("/proc/mounts"), dir),
             floor: match said_by(Command::new("fio").arg("--version")) {
                 fio if fio.is_empty() => "a loop of this program's own; there is no fio".into(),
                 fio => fio,
@@ -40,8 +40,32 @@ impl Machine {
     }
 }
 
+/// The kind of the file system that a directory is on: of those mounted above it, the deepest.
+fn file_system(mounts: &str, dir: &Path) -> String {
+    let mounted = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        Some((fields.next()?, fields.next()?))
+    });
+    let above = mounted.filter(|(place, _)| dir.starts_with(place));
+    let deepest = above.max_by_key(|(place, _)| place.len());
+    deepest.map(|(_, kind)| kind.to_owned()).unwrap_or_default()
+}
+
 /// The first line a program says; nothing when there is no such program.
 pub(crate) fn said_by(command: &mut Command) -> String {
     let output = command.output().map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&output).lines().next().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_mount_above_a_directory_is_its_file_system() {
+        let mounts = "/dev/a / ext4 rw 0 0\nnone /mnt tmpfs rw 0 0\n/dev/b /mnt/disk xfs rw 0 0\n";
+        assert_eq!(file_system(mounts, Path::new("/mnt/disk/bench")), "xfs");
+        assert_eq!(file_system(mounts, Path::new("/mnt/diskless")), "tmpfs");
+        assert_eq!(file_system(mounts, Path::new("/home")), "ext4");
+    }
 }

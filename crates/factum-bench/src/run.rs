@@ -6,7 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -55,11 +55,22 @@ pub(crate) struct Rounds {
     pub(crate) rounds: Vec<Measured>,
 }
 
-/// Set by Ctrl-C. The measuring process gets the same signal and ends.
+/// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
+/// The process that measures now, or 0.
+static MEASURING: AtomicU32 = AtomicU32::new(0);
+
+/// Ends the measuring process; everything else is cleaned up on the way out.
+fn stop() {
+    STOP.store(true, Ordering::SeqCst);
+    let process = MEASURING.load(Ordering::SeqCst).cast_signed();
+    if let Some(process) = rustix::process::Pid::from_raw(process) {
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+    }
+}
 
 pub(crate) fn run(args: &Args) -> Result<Results> {
-    ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst))?;
+    ctrlc::set_handler(stop)?;
     let rows = chosen_rows(&args.only)?;
     let systems = chosen_systems(args)?;
     let place = Place::new(args)?;
@@ -220,7 +231,10 @@ impl Turn<'_> {
     fn work(&self, dir: &Path, workload: &Workload, round: u64) -> Result<Measured> {
         let server = if workload.is_about_files() { None } else { self.serve(dir)? };
         let child = self.begin(dir, workload, round, server.as_ref())?;
-        let output = child.wait_with_output()?;
+        MEASURING.store(child.id(), Ordering::SeqCst);
+        let output = child.wait_with_output();
+        MEASURING.store(0, Ordering::SeqCst);
+        let output = output?;
         if STOP.load(Ordering::SeqCst) {
             bail!("stopped");
         }

@@ -105,7 +105,9 @@ fn details(results: &Results) -> Table {
         "written/data",
     ]);
     for row in &results.rows {
-        for of in &row.systems {
+        // Of files alone there is nothing more to say.
+        let ran = |of: &&Rounds| of.rounds.iter().any(|one| one.requests > 0);
+        for of in row.systems.iter().filter(ran) {
             let mut cells = vec![Cell::new(&row.workload), Cell::new(&of.system)];
             let right = |text| Cell::new(text).set_alignment(CellAlignment::Right);
             cells.extend(took(of).into_iter().map(right));
@@ -121,13 +123,15 @@ fn took(of: &Rounds) -> [String; 8] {
         dash(of.median(|one| one.waits.as_ref().map_or(f64::NAN, percentile)))
     };
     let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { f64::NAN };
+    // Ticks of the kernel's clock say nothing about a handful.
+    let many = |events: u64| if events >= 1_000 { events as f64 } else { f64::NAN };
     [
         wait(|waits| waits.p50),
         wait(|waits| waits.p99),
         wait(|waits| waits.p999),
         dash(of.median(|one| ratio(one.refused as f64, one.requests as f64))),
         dash(of.median(|one| if one.events > 0 { one.usage.cpu_seconds } else { f64::NAN })),
-        dash(of.median(|one| ratio(one.usage.cpu_seconds * 1e6, one.events as f64))),
+        dash(of.median(|one| one.usage.cpu_seconds * 1e6 / many(one.events))),
         dash(of.median(|one| ratio(one.usage.peak_bytes as f64, (1 << 20) as f64))),
         dash(of.median(|one| ratio(one.usage.written_bytes as f64, one.payload_bytes as f64))),
     ]
