@@ -59,6 +59,7 @@ fn legend(body: &mut String, systems: &[String]) -> f64 {
         let _ = writeln!(body, r#"<text x="{}" y="18">{system}</text>"#, x + 16.0);
         x += 100.0;
     }
+    let _ = writeln!(body, r#"<text class="value" x="8" y="18">scales are logarithmic</text>"#);
     30.0
 }
 
