@@ -55,8 +55,9 @@ run-kills:
 
 # The same work on Factum and on its peers, side by side, five rounds: an hour or two, on a machine
 # that does nothing else. QUICK=1 takes minutes. More arguments: BENCH_ARGS='--only append --events 20000000'
+# Not --locked: what the engine depends on may be newer than the lock file; the peers are pinned.
 bench: umadb
-	cargo build --release --locked --manifest-path $(BENCH) --target-dir target
+	cargo build --release --manifest-path $(BENCH) --target-dir target
 	mkdir -p $(BENCH_DIR)
 	target/release/factum-bench --dir $(BENCH_DIR) --json $(BENCH_DIR)/result.json \
 	  --svg $(BENCH_DIR)/result.svg $(if $(QUICK),--quick) $(BENCH_ARGS)
@@ -67,8 +68,8 @@ umadb:
 
 # What `make lint` and `make unit` do, for the benchmark, whose peers they leave alone.
 bench-check:
-	cargo clippy --release --locked --manifest-path $(BENCH) --target-dir target --all-targets -- -D warnings
-	cargo test --release --locked --manifest-path $(BENCH) --target-dir target
+	cargo clippy --release --manifest-path $(BENCH) --target-dir target --all-targets -- -D warnings
+	cargo test --release --manifest-path $(BENCH) --target-dir target
 # The real ledger on a simulated machine, from seeds: docs/simulation.md.
 sim:
 	cargo run --release --locked -p factum-sim -- --seeds 0..$(SEEDS) --jobs $(JOBS)
