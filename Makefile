@@ -64,15 +64,18 @@ bench: umadb
 
 # A peer's server, built from its own package; its build needs protoc (Debian: protobuf-compiler).
 umadb:
+	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler"; exit 1; }
 	@command -v umadb >/dev/null || cargo install umadb --version 0.7.8 --locked --root $(TOOLS)
 
 # What `make lint` and `make unit` do, for the benchmark, whose peers they leave alone.
 bench-check:
 	cargo clippy --release --manifest-path $(BENCH) --target-dir target --all-targets -- -D warnings
 	cargo test --release --manifest-path $(BENCH) --target-dir target
+
 # The real ledger on a simulated machine, from seeds: docs/simulation.md.
 sim:
 	cargo run --release --locked -p factum-sim -- --seeds 0..$(SEEDS) --jobs $(JOBS)
+
 # Crashes of the real thing, more than CI runs: make crash KILLS=5000
 # Crashes of the real thing, more than CI runs: make crash KILLS=5000 CUTS=1000
 # What the machine does not permit is passed over (exit code 3), and said.
