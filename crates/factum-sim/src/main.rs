@@ -66,7 +66,9 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64, verbose: bool) -> ExitCode {
-    let outcome = simulate(&Plan { seed, traced: verbose, ..Plan::default() });
+    let mut plan = Plan::of(seed);
+    plan.traced = verbose;
+    let outcome = simulate(&plan);
     outcome.trace.iter().for_each(|line| println!("{line}"));
     match outcome.violation {
         None => {
@@ -116,7 +118,7 @@ fn work(next: &AtomicU64, end: u64) -> Sum {
         if seed >= end {
             return sum;
         }
-        let outcome = simulate(&Plan { seed, ..Plan::default() });
+        let outcome = simulate(&Plan::of(seed));
         sum.tally.merge(&outcome.tally);
         sum.failed.extend(outcome.violation.map(|what| (seed, what)));
     }

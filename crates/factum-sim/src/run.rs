@@ -21,6 +21,14 @@ pub struct Plan {
     pub sabotage: Option<factum_engine::Sabotage>,
 }
 
+impl Plan {
+    /// A seed, without a trace.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {

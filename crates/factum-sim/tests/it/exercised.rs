@@ -50,7 +50,7 @@ fn seeds_end_without_a_violation_and_every_fault_came_about() {
     let seeds = std::env::var("FACTUM_SEEDS").ok().and_then(|text| text.parse().ok());
     let mut tally = Tally::default();
     for seed in 0..seeds.unwrap_or(SEEDS) {
-        let outcome = simulate(&Plan { seed, ..Plan::default() });
+        let outcome = simulate(&Plan::of(seed));
         if let Some(what) = outcome.violation {
             panic!(
                 "seed {seed}: {what}\nreplay: cargo run -p factum-sim -- --seed {seed} --verbose"
@@ -66,7 +66,9 @@ fn seeds_end_without_a_violation_and_every_fault_came_about() {
 #[test]
 fn the_same_seed_does_the_same_things() {
     for seed in [3, 14, 159] {
-        let run = || simulate(&Plan { seed, traced: true, ..Plan::default() });
+        let mut plan = Plan::of(seed);
+        plan.traced = true;
+        let run = || simulate(&plan);
         let (first, again) = (run(), run());
         assert!(!first.trace.is_empty());
         assert_eq!(first.trace, again.trace, "seed {seed}");

@@ -6,7 +6,7 @@ use factum_sim::{Plan, simulate};
 
 /// Runs seeds until one finds the bug.
 fn finds(bug: Sabotage, seeds: u64) {
-    let plan = |seed| Plan { seed, sabotage: Some(bug), ..Plan::default() };
+    let plan = |seed| Plan { sabotage: Some(bug), ..Plan::of(seed) };
     let found = (0..seeds).find_map(|seed| Some((seed, simulate(&plan(seed)).violation?)));
     let Some((seed, what)) = found else { panic!("{bug:?} was not found in {seeds} seeds") };
     println!("{bug:?} was found by seed {seed}: {what}");
