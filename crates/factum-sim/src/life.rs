@@ -114,7 +114,10 @@ impl Run {
             }
             // Opening leaves a witness, unless the disk was full.
             let head = scene.witness.head();
-            scene.heads = [if faulty { scene.witnessed } else { head }, head];
+            scene.marked = !faulty;
+            if head != scene.heads[1] {
+                scene.heads = [scene.heads[1], head];
+            }
             let faults = life_faults(scene);
             scene.faulty = faults != Faults::default();
             scene.machine.set_faults(faults);
@@ -227,7 +230,7 @@ impl Run {
         }
         let scene = &mut *self.scene();
         scene.ledger = None;
-        scene.witnessed = scene.heads[0];
+        scene.witnessed = scene.heads[usize::from(scene.marked)];
         scene.followers.iter_mut().for_each(crate::follower::Follower::leave);
         self.forget(scene);
         let clean = end == End::Stop && scene.failed_at.is_none() && !scene.faulty;

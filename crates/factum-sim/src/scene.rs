@@ -33,7 +33,9 @@ pub(crate) struct Scene {
     pub(crate) full: bool,
     /// The last two heads that were published: frames up to the older one have a later witness.
     pub(crate) heads: [u64; 2],
-    /// The older of them when the last life ended: up to there every frame has a later witness.
+    /// Whether opening left a mark behind the last frame, and nothing was written since.
+    pub(crate) marked: bool,
+    /// Up to where every frame had a later witness when the last life ended.
     pub(crate) witnessed: u64,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) violation: Option<String>,
@@ -70,6 +72,7 @@ impl Scene {
             refusing: false,
             full: false,
             heads: [0; 2],
+            marked: false,
             witnessed: 0,
             trace: traced.then(Vec::new),
             violation: None,
@@ -110,6 +113,8 @@ impl Scene {
     pub(crate) fn between(&mut self) {
         let Some(ledger) = &self.ledger else { return };
         let head = head_of(ledger);
+        // What is written next goes where the mark was.
+        self.marked = false;
         if head != self.heads[1] {
             self.heads = [self.heads[1], head];
         }
