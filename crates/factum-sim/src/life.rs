@@ -90,6 +90,8 @@ impl Run {
     fn not_opened(&self, machine: &SimulatedMachine, error: &EngineError) {
         let scene = &mut *self.scene();
         scene.tally.add("openings that failed");
+        // Unacknowledged events may be found too, of all who ever asked.
+        scene.unmarked = scene.history.requests.iter().map(|r| r.append.events.len() as u64).sum();
         scene.say(|_| format!("it can't be opened: {error}"));
         if !scene.faulty {
             scene.note(Err(format!("it can't be opened, and nothing is wrong: {error}")));
@@ -114,7 +116,7 @@ impl Run {
             }
             // Opening leaves a witness, unless the disk was full.
             let head = scene.witness.head();
-            scene.marked = !faulty;
+            scene.marked = !faulty && head > scene.unmarked;
             if head != scene.heads[1] {
                 scene.heads = [scene.heads[1], head];
             }

@@ -35,6 +35,8 @@ pub(crate) struct Scene {
     pub(crate) heads: [u64; 2],
     /// Whether opening left a mark behind the last frame, and nothing was written since.
     pub(crate) marked: bool,
+    /// Heads up to which the mark may be in memory only: its opening failed.
+    pub(crate) unmarked: u64,
     /// Up to where every frame had a later witness when the last life ended.
     pub(crate) witnessed: u64,
     pub(crate) trace: Option<Vec<String>>,
@@ -73,6 +75,7 @@ impl Scene {
             full: false,
             heads: [0; 2],
             marked: false,
+            unmarked: 0,
             witnessed: 0,
             trace: traced.then(Vec::new),
             violation: None,
