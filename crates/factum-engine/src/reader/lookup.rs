@@ -42,7 +42,7 @@ pub(crate) fn event(
     };
     match made {
         Some(event) => Ok(Some(event)),
-        None => first_carrying(snapshot, Term::id(id), Direction::Forward, check),
+        None => only_carrying(snapshot, Term::id(id), Direction::Forward, check),
     }
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn receipt(
     let parts =
         |key: &IdempotencyKey| (key.principal.clone(), key.operation.clone(), key.key.clone());
     // A key is recorded once, so either direction finds it; retries are about the recent past.
-    first_carrying(snapshot, Term::key(key), Direction::Backward, |frame, _| {
+    only_carrying(snapshot, Term::key(key), Direction::Backward, |frame, _| {
         let Some(kept) = frame.key()?.filter(|kept| parts(kept) == parts(key)) else {
             return Ok(None);
         };
@@ -111,8 +111,25 @@ fn search(query: &Query, after: Position, direction: Direction) -> Search<'_> {
     Search { query, visible: None, after, up_to, direction, limit, looks_max }
 }
 
-/// The first event, in a direction, that carries a term and that `check` says is the one.
+/// The first event, in a direction, that carries a term and that `check` says is the one. Damage
+/// before it is an error: one behind it may not be the first.
 pub(super) fn first_carrying<T>(
+    snapshot: &Snapshot,
+    term: Term,
+    direction: Direction,
+    mut check: impl FnMut(&Frame, u32) -> Result<Option<T>, EngineError>,
+) -> Result<Option<T>, EngineError> {
+    let head = snapshot.head.position;
+    for segment in snapshot.within(Position(1), head, direction) {
+        if let Some(found) = carrying_in(segment, term, head, direction, &mut check)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The only event that carries a term and that `check` says is the one.
+fn only_carrying<T>(
     snapshot: &Snapshot,
     term: Term,
     direction: Direction,
