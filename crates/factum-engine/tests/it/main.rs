@@ -12,6 +12,7 @@ mod ledger;
 mod random;
 mod read;
 mod reopen;
+mod repair;
 mod retention;
 mod subscribe;
 mod unlisted;
