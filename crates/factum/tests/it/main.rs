@@ -18,6 +18,7 @@ mod ports;
 mod projectors;
 mod races;
 mod rebuild;
+mod restored;
 mod run;
 mod snapshots;
 mod world;
