@@ -417,7 +417,7 @@ fn open_active(
     if writable {
         make_durable(&log, &found)?;
     }
-    let tail = Arc::new(Tail::new(log.first()));
+    let tail = Arc::new(Tail::of(log.header.covered()));
     let mut recent = Recent::new(log.first().prev());
     let mut head = match segments.last() {
         Some(last) if found.frames.is_empty() => {

@@ -12,7 +12,7 @@ use factum_store::{IdempotencyKey, Position};
 
 use crate::{
     error::{Damage, EngineError},
-    index::{Covered, Entry, IndexError, Indexed, Sealed, Tail, Term, push_terms},
+    index::{Entry, IndexError, Indexed, Sealed, Tail, Term, push_terms},
     log::{Frame, RecoveredTail, Segment},
     machine::File,
     options::Options,
@@ -90,8 +90,7 @@ fn open(options: &Options, log: &Segment, last: Position) -> Result<Sealed, Engi
     let file = options.machine.open(&path);
     let file = file.map_err(|error| EngineError::io("opening", &path, error))?;
     let sealed = Sealed::open(file, &options.index_cache)?;
-    let covered = Covered { first: log.first(), generation: log.header.generation };
-    if sealed.segments() == [covered] && sealed.last() == last {
+    if sealed.segments() == [log.header.covered()] && sealed.last() == last {
         return Ok(sealed);
     }
     Err(IndexError::Damaged { page: 0, problem: "it is of another segment" }.into())
@@ -116,7 +115,7 @@ pub(crate) fn index_of(log: &Segment, last: Position) -> Result<Tail, EngineErro
         let (offset, position) = (found.end, found.next);
         return Err(EngineError::Damaged(Damage { file, offset, position, what }));
     }
-    let tail = Tail::new(log.first()).of_generation(log.header.generation);
+    let tail = Tail::of(log.header.covered());
     for frame in &found.frames {
         push_frame(&tail, frame, |_, _| {})?;
     }

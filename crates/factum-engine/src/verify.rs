@@ -13,7 +13,7 @@ use factum_store::{Head, Position};
 
 use crate::{
     error::{Damage, EngineError},
-    index::{Covered, Gathered},
+    index::Gathered,
     ledger::Inner,
     reader::IndexedSegment,
     sealing::{entries_of, index_path},
@@ -179,8 +179,7 @@ fn segment_of(
 ) -> Result<(), EngineError> {
     found.bytes += segment.log.disk_bytes()?;
     let recovered = frames_upto(&segment.log, &bytes_of(&segment.log)?, last)?;
-    let generation = segment.log.header.generation;
-    let mut index = Gathered::new(Covered { first: segment.first(), generation });
+    let mut index = Gathered::new(segment.log.header.covered());
     for frame in &recovered.frames {
         if segment.is_sealed() {
             entries_of(frame, |entry| index.push(entry))?;

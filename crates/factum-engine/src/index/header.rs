@@ -5,7 +5,7 @@
 //!   frames: first page u32, leaves u32, pages u32 |
 //!   postings: packed first page u32, pages u32 | trees first page u32, pages u32 |
 //!   dictionary: first page u32, buckets u32, pages u32 | terms u64 |
-//!   segments u32 | first position u64, generation u32, for each segment |
+//!   segments u32 | first position u64, seed u32, for each segment |
 //! ```
 
 use factum_store::{Position, Timestamp};
@@ -39,11 +39,14 @@ pub(super) struct Header {
     pub(super) segments: Vec<Covered>,
 }
 
-/// A segment that an index is of. Of another generation of the segment it says nothing.
+/// A segment that an index is of. Of another generation of it, or the segment of another ledger with
+/// the same positions, it says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Covered {
     pub(crate) first: Position,
-    pub(crate) generation: u32,
+    /// What the checksums of the segment begin with at its offset 0: the ledger and the generation
+    /// are in it.
+    pub(crate) seed: u32,
 }
 
 /// A run of pages.
@@ -87,9 +90,9 @@ impl Header {
         }
         body.extend_from_slice(&self.terms.to_le_bytes());
         body.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
-        for Covered { first, generation } in &self.segments {
+        for Covered { first, seed } in &self.segments {
             body.extend_from_slice(&first.0.to_le_bytes());
-            body.extend_from_slice(&generation.to_le_bytes());
+            body.extend_from_slice(&seed.to_le_bytes());
         }
         body.resize(BODY_BYTES, 0);
         body
@@ -113,9 +116,8 @@ impl Header {
         let dictionary = Span { first: dictionary, pages: take.u32()? };
         let terms = take.u64()?;
         let count = usize::try_from(take.u32()?).ok().filter(|n| (1..=SEGMENTS_MAX).contains(n))?;
-        let covered = |take: &mut Take<'_>| {
-            Some(Covered { first: Position(take.u64()?), generation: take.u32()? })
-        };
+        let covered =
+            |take: &mut Take<'_>| Some(Covered { first: Position(take.u64()?), seed: take.u32()? });
         let segments: Option<Vec<_>> = (0..count).map(|_| covered(&mut take)).collect();
         let header = Self {
             first,

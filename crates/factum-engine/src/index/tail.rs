@@ -39,7 +39,8 @@ pub(crate) struct Entry<'a> {
 /// The index of the active segment.
 pub(crate) struct Tail {
     first: Position,
-    generation: u32,
+    /// See [`Covered::seed`].
+    seed: u32,
     /// The position after the last that was pushed.
     end: AtomicU64,
     shards: Vec<RwLock<Shard>>,
@@ -90,7 +91,7 @@ impl Tail {
     pub(crate) fn new(first: Position) -> Self {
         Self {
             first,
-            generation: 0,
+            seed: 0,
             end: AtomicU64::new(first.0),
             shards: std::iter::repeat_with(RwLock::default).take(SHARDS).collect(),
             frames: Column::new(),
@@ -98,9 +99,9 @@ impl Tail {
         }
     }
 
-    /// The same of another generation of the segment.
-    pub(crate) fn of_generation(self, generation: u32) -> Self {
-        Self { generation, ..self }
+    /// The index of this segment.
+    pub(crate) fn of(segment: Covered) -> Self {
+        Self { seed: segment.seed, ..Self::new(segment.first) }
     }
 
     pub(crate) fn first(&self) -> Position {
@@ -187,7 +188,7 @@ impl Tail {
             let (place, offset) = ((frame >> 32) as u32, frame & u64::from(u32::MAX));
             FrameRow { place, offset, time: times.get(row) }
         });
-        let covered = Covered { first: self.first, generation: self.generation };
+        let covered = Covered { first: self.first, seed: self.seed };
         let segments = vec![(covered, rows.collect())];
         let contents = Contents { first: self.first, last: self.last(), segments };
         contents.seal(|each| {

@@ -17,6 +17,7 @@
 use factum_store::Position;
 
 use super::id::IdRoot;
+use crate::index::Covered;
 
 /// Frames begin here: a block of its own, so that writing a frame never touches the header.
 pub(crate) const SEGMENT_HEADER_BYTES: u64 = 4_096;
@@ -84,6 +85,11 @@ impl SegmentHeader {
             }
             _ => Err(HeaderError::Damaged("the header is cut off")),
         }
+    }
+
+    /// The segment as its index names it.
+    pub(crate) fn covered(&self) -> Covered {
+        Covered { first: self.first, seed: self.seed(0) }
     }
 
     /// What the checksums of the frame at `offset` begin with.

@@ -178,8 +178,9 @@ impl Writer {
             Ok(next) => next,
         };
         let (present, end) = (Arc::clone(&self.file.log), self.file.end);
-        let old_tail = std::mem::replace(&mut self.tail, Arc::new(Tail::new(first)));
         self.file = next;
+        let fresh = Arc::new(Tail::of(self.file.log.header.covered()));
+        let old_tail = std::mem::replace(&mut self.tail, fresh);
         let (log, index) = (Arc::clone(&self.file.log), Arc::clone(&self.tail));
         let active = IndexedSegment { log, index: SegmentIndex::Tail(index) };
         self.shared.add_segment(Arc::new(active));

@@ -279,3 +279,37 @@ fn g10_a_directory_in_the_place_of_a_file_is_named() {
         assert!(path.is_dir());
     }
 }
+
+#[test]
+fn g10_an_index_of_another_ledger_is_built_again() {
+    let (machine, truth) = sound(1);
+    let other = SimulatedMachine::new(2);
+    let ledger = open(&options(&other)).unwrap();
+    // The same positions, other tags as long.
+    for n in 0..18 {
+        let mut append = batch(n);
+        for tag in append.events.iter_mut().flat_map(|event| &mut event.tags) {
+            *tag = format!("~{}", &tag.as_str()[1..]).parse().unwrap();
+        }
+        append.events.iter_mut().for_each(|event| event.tags.sort_unstable());
+        ledger.append_blocking(append).unwrap();
+    }
+    drop(ledger);
+    let foreign: Vec<_> = files(&other, ".idx");
+    assert_eq!(foreign, files(&machine, ".idx"), "as many positions in each segment");
+    for path in &foreign {
+        let was = bytes(&machine, path);
+        assert_ne!(bytes(&other, path), was);
+        put(&machine, path, &bytes(&other, path));
+        let ledger = open(&options(&machine)).unwrap();
+        for event in &truth {
+            for tag in &event.tags {
+                let query = factum_store::QueryItem::tags([tag.clone()]);
+                let found = all_of(&ledger, Read::new(query.into())).unwrap();
+                assert!(found.contains(event), "{} hides {}", path.display(), event.position);
+            }
+        }
+        drop(ledger);
+        assert_eq!(bytes(&machine, path), was, "{} was built again", path.display());
+    }
+}

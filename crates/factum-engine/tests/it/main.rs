@@ -6,6 +6,7 @@ mod backup;
 mod compact;
 mod conformance;
 mod damage;
+mod golden;
 mod harm;
 mod index;
 mod ledger;
