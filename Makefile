@@ -3,7 +3,10 @@
 #   make demo     builds (release) and runs the main job on the embedded default
 #   make test     everything that CI runs; installs the two cargo tools it needs if they are missing
 #   make bench    the same work on Factum and on its peers; QUICK=1 for a first look
-#   make sim      more seeds of the simulation: make sim SEEDS=20000 JOBS=2
+#   make sim      seeds of the simulation: make sim SEEDS=1000000 JOBS=2
+#   make crash    kill -9 and power cuts of the real thing: make crash KILLS=5000 CUTS=1000
+#   make fuzz     every decoder: make fuzz RUNS=10000000
+#   make soak     mixed load, watched from outside: make soak MINUTES=60
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -16,13 +19,13 @@ BENCH_ARGS ?=
 
 .PHONY: demo test tools format lint docs deny unit doctests run-kills bench bench-check umadb sim crash soak fuzz
 SEEDS ?= 20000
-JOBS ?= 1
+JOBS ?= 2
 
 demo:
 	cargo build --release --locked --bin factum
 	target/release/factum demo --dir $(DIR)
 
-test: tools format lint docs deny doctests unit
+test: tools format lint docs deny doctests unit sim
 
 tools:
 	@command -v cargo-nextest >/dev/null || cargo install cargo-nextest --version 0.9.143 --locked --root $(TOOLS)
@@ -76,7 +79,6 @@ bench-check:
 sim:
 	cargo run --release --locked -p factum-sim -- --seeds 0..$(SEEDS) --jobs $(JOBS)
 
-# Crashes of the real thing, more than CI runs: make crash KILLS=5000
 # Crashes of the real thing, more than CI runs: make crash KILLS=5000 CUTS=1000
 # What the machine does not permit is passed over (exit code 3), and said.
 KILLS ?= 500
