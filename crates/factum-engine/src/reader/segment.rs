@@ -71,7 +71,9 @@ impl IndexedSegment {
 
     /// Where the frame begins that holds a position of this segment.
     pub(crate) fn offset_of(&self, position: Position) -> Result<u64, EngineError> {
-        if position == self.first() {
+        // A part of a damaged segment begins later than its file, and what is lost begins nowhere.
+        let lost = matches!(self.index, SegmentIndex::Lost { .. });
+        if !lost && position == self.log.first() {
             return Ok(self.log.begin());
         }
         self.ask(Position::END, &Tally::default(), |view| {

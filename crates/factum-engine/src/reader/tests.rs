@@ -1,14 +1,15 @@
 //! A snapshot shows nothing after its head, even though the log and the index have more (G3).
 
-use std::{path::Path, sync::Arc};
+use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use factum_store::{
     Append, Direction, EventId, Head, IdempotencyKey, NewEvent, Position, Query, QueryItem, Read,
     RequestHash, Revision, StreamName, Timestamp,
 };
 
-use super::{IndexedSegment, SegmentIndex, Sight, Snapshot, lookup, read, retention};
+use super::{IndexedSegment, SegmentIndex, Sight, Snapshot, lookup, read, retention, scan};
 use crate::{
+    error::{Damage, EngineError},
     index::Tail,
     log::{Encoded, IdRoot, Patch, Segment, SegmentHeader, Stamp},
     machine::{Machine, SimulatedMachine},
@@ -37,6 +38,11 @@ fn stream() -> StreamName {
 
 /// One segment with more events than a reader may see, a frame each, a microsecond apart.
 fn segment() -> Arc<IndexedSegment> {
+    segment_of(id)
+}
+
+/// The same, whose events have ids of their own that follow from their positions.
+fn segment_of(id: impl Fn(u64) -> EventId) -> Arc<IndexedSegment> {
     let (machine, path) = (SimulatedMachine::new(1), Path::new("/segment"));
     let header = SegmentHeader { ledger: 7, first: Position(1), generation: 0, id_root: IdRoot(1) };
     let mut bytes = header.encode();
@@ -98,4 +104,53 @@ fn g3_a_snapshot_shows_nothing_after_its_head() {
             assert_eq!(receipt.is_some(), position <= upto);
         }
     }
+}
+
+/// The events of a segment, of which 6 and 7 are lost.
+fn salvaged(whole: &IndexedSegment) -> Snapshot {
+    let log = &whole.log;
+    let run = |first: u64, last: u64| {
+        let tail = Tail::new(Position(first));
+        let mut frames = log.frames(log.begin(), log.len().unwrap());
+        while let Some(frame) = frames.next().unwrap() {
+            if (first..=last).contains(&frame.first().0) {
+                push_frame(&tail, &frame, |_, _| {}).unwrap();
+            }
+        }
+        SegmentIndex::Tail(Arc::new(tail))
+    };
+    let (file, what) = (log.path.display().to_string(), "gone".to_owned());
+    let lost = SegmentIndex::Lost {
+        first: Position(6),
+        last: Position(7),
+        after: Timestamp::from_micros(5),
+        damage: Damage { file, offset: 0, position: Position(6), what },
+    };
+    let parts = [run(1, 5), lost, run(8, EVENTS)];
+    let parts = parts.map(|index| Arc::new(IndexedSegment { log: Arc::clone(log), index }));
+    let head = Head { position: Position(EVENTS), recorded_at: Timestamp::from_micros(EVENTS) };
+    Snapshot { head, segments: Arc::new(parts.into()), switch: Switch::default() }
+}
+
+#[test]
+fn g10_a_scan_shows_no_event_twice_before_damage_and_begins_behind_it() {
+    let sight = Sight::new(Arc::new(SimulatedMachine::new(3)));
+    let snapshot = salvaged(&segment());
+    let scanned = |after| {
+        let mut shown = Vec::new();
+        let ended = scan(&snapshot, &sight, &Query::all(), Position(after), &mut |event| {
+            shown.push(event.position.0);
+            ControlFlow::Continue(())
+        });
+        (shown, ended)
+    };
+    let (shown, ended) = scanned(0);
+    assert_eq!(shown, [1, 2, 3, 4, 5]);
+    assert!(matches!(ended, Err(EngineError::Damaged(_))));
+    let (shown, ended) = scanned(6);
+    assert_eq!(shown, [0; 0]);
+    assert!(matches!(ended, Err(EngineError::Damaged(_))));
+    let (shown, ended) = scanned(7);
+    assert_eq!(shown, (8..=EVENTS).collect::<Vec<_>>());
+    assert_eq!(ended.unwrap(), Position(EVENTS));
 }
