@@ -36,13 +36,18 @@ pub(crate) fn event(
                 let mut frames = FrameFinder::new(&segment.log, view);
                 let (frame, slot) = frames.holding(place)?;
                 check(frame, slot)
-            })?
+            })
         }
-        _ => None,
+        _ => Ok(None),
     };
     match made {
-        Some(event) => Ok(Some(event)),
-        None => only_carrying(snapshot, Term::id(id), Direction::Forward, check),
+        // Any id seems to say a place. If its event is not elsewhere, whole, it may be here.
+        Err(error @ EngineError::Damaged(_)) => {
+            let elsewhere = only_carrying(snapshot, Term::id(id), Direction::Forward, check)?;
+            elsewhere.map_or(Err(error), |event| Ok(Some(event)))
+        }
+        Ok(None) => only_carrying(snapshot, Term::id(id), Direction::Forward, check),
+        found => found,
     }
 }
 

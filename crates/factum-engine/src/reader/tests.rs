@@ -154,3 +154,18 @@ fn g10_a_scan_shows_no_event_twice_before_damage_and_begins_behind_it() {
     assert_eq!(shown, (8..=EVENTS).collect::<Vec<_>>());
     assert_eq!(ended.unwrap(), Position(EVENTS));
 }
+
+#[test]
+fn g10_an_id_that_only_looks_like_one_of_a_lost_place_is_found_where_it_is() {
+    // The ledger made none of these; each seems to say the place before its own.
+    let snapshot = salvaged(&segment_of(|position| id(position - 1)));
+    for position in [9, 10] {
+        let found = lookup::event(&snapshot, id(position - 1)).unwrap();
+        assert_eq!(found.map(|event| event.position.0), Some(position));
+    }
+    // Says place 7, which is lost, and is at 8.
+    let found = lookup::event(&snapshot, id(7)).unwrap();
+    assert_eq!(found.map(|event| event.position.0), Some(8));
+    // Is at 7: nobody can say that it is nowhere.
+    assert!(matches!(lookup::event(&snapshot, id(6)), Err(EngineError::Damaged(_))));
+}
