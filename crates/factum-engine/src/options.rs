@@ -13,6 +13,9 @@ use crate::{
 /// No segment may be longer.
 const SEGMENT_BYTES_MOST: u64 = 2 << 30;
 
+/// No batch may have more data: its frame has a length of 32 bits.
+const BATCH_BYTES_MOST: usize = 1 << 30;
+
 /// How ledgers are kept.
 #[derive(Clone)]
 pub struct Options {
@@ -69,6 +72,18 @@ impl Options {
             let problem = format!("is more than {SEGMENT_BYTES_MOST}");
             return Err(Invalid::new("segment_bytes_max", problem));
         }
+        // Lengths of texts and numbers of tags have 16 bits, lengths of frames 32. A batch beyond
+        // them would be acknowledged, and could not be read.
+        let limits = &self.limits;
+        for (field, value, most) in [
+            ("limits.text_bytes_max", limits.text_bytes_max, u16::MAX as usize),
+            ("limits.tags_max", limits.tags_max, u16::MAX as usize),
+            ("limits.batch_bytes_max", limits.batch_bytes_max, BATCH_BYTES_MOST),
+        ] {
+            if value > most {
+                return Err(Invalid::new(field, format!("is more than {most}")));
+            }
+        }
         Ok(())
     }
 
@@ -77,5 +92,23 @@ impl Options {
             #[cfg(feature = "sabotage")]
             self.sabotage,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_beyond_what_a_frame_can_hold_are_refused() {
+        let refused = |change: fn(&mut Limits)| {
+            let mut options = Options::default();
+            change(&mut options.limits);
+            options.check().is_err()
+        };
+        assert!(!refused(|limits| limits.text_bytes_max = 65_535));
+        assert!(refused(|limits| limits.text_bytes_max = 65_536));
+        assert!(refused(|limits| limits.tags_max = 65_536));
+        assert!(refused(|limits| limits.batch_bytes_max = 4 << 30));
     }
 }
