@@ -24,7 +24,10 @@ use crate::{
     shared::Shared,
     verify::{self, Inspection, Verification},
     whole::{read_beside, read_segment},
-    writer::{Inbox, Prepared, Recent, SegmentFile, State, Writer, check_request, prepare},
+    writer::{
+        Foresight, Inbox, Memory, Patience, Prepared, Recent, SegmentFile, State, Writer,
+        check_request, prepare,
+    },
 };
 
 /// A ledger. Cheap to clone; when the last clone is dropped, what was handed in is finished and the
@@ -39,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     /// `None` when it is open for reading only.
     inbox: Option<Arc<Inbox>>,
+    /// What the writer remembers.
+    memory: Arc<Memory>,
     writer: Mutex<Option<JoinHandle<()>>>,
     sight: Arc<Sight>,
     /// Held until the writer has stopped.
@@ -99,23 +104,25 @@ impl EngineLedger {
             opened => opened?,
         };
         let shared = Arc::new(Shared::new(opened.segments, opened.head, switch));
-        let inbox = Arc::new(Inbox::default());
+        let (inbox, memory) = (Arc::new(Inbox::default()), Arc::new(Memory::default()));
         let mut writer = None;
         if writable {
             writer = Some(Writer {
-                state: State::new(opened.head, opened.recent, switch),
+                state: State::new(opened.head, opened.recent, Arc::clone(&memory), switch),
                 file: SegmentFile::new(opened.active, opened.end, dir, options)?,
                 tail: opened.tail,
                 shared: Arc::clone(&shared),
                 inbox: Arc::clone(&inbox),
                 options: options.clone(),
                 sealing: None,
+                patience: Patience::default(),
             });
         }
         let inner = Inner {
             shared,
             options: options.clone(),
             inbox: writable.then_some(inbox),
+            memory,
             writer: Mutex::new(None),
             sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
             _lock: lock,
@@ -130,6 +137,7 @@ impl EngineLedger {
             shared: Arc::new(Shared::new(left.segments, left.head, options.switch())),
             options: options.clone(),
             inbox: None,
+            memory: Arc::default(),
             writer: Mutex::new(None),
             sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
             _lock: None,
@@ -231,7 +239,11 @@ impl EngineLedger {
         let Some(inbox) = &self.inner.inbox else {
             return Err(AppendError::Unavailable("it is open for reading only".into()));
         };
-        let prepared: Prepared = prepare(&self.inner.options.limits, append)?;
+        let mut prepared: Prepared = prepare(&self.inner.options.limits, append)?;
+        let Inner { shared, memory, .. } = &*self.inner;
+        // What can't be read now is for the writer to meet, and to report.
+        prepared.foresight =
+            Foresight::of(&prepared.append, memory, || shared.snapshot()).unwrap_or_default();
         let (answer, answered) = oneshot::channel();
         if inbox.put(prepared, answer) { Ok(answered) } else { Err(stopped()) }
     }

@@ -13,6 +13,8 @@ pub enum Sabotage {
     /// A condition is checked against the durable ledger only, not against the batches of its own
     /// group (breaks G4).
     ConditionOutsideGroup,
+    /// What came after the caller has looked is not looked at (breaks G4 and G5).
+    ForesightTrusted,
     /// A key is recorded and never looked up (breaks G5).
     KeyNotChecked,
     /// Readers see a group before its sync (breaks G2 and G3).

@@ -37,7 +37,7 @@ impl HandDriven {
 
     /// Lets the writer serve what waits now; `false` when nothing does.
     pub fn turn(&mut self) -> bool {
-        if self.writer.inbox.is_empty() {
+        if self.writer.inbox.len() == 0 {
             return false;
         }
         let Some(waiting) = self.writer.inbox.take() else { return false };

@@ -47,8 +47,11 @@ pub(crate) const MARK_BYTES: usize = FRAME_HEADER_BYTES.next_multiple_of(FRAME_A
 
 const BODY_CRC_AT: usize = 4;
 const CHECKED_AT: usize = 8;
-const KEY_HEAD_BYTES: usize = 8 + 32;
-const ROW_BYTES: usize = 8;
+/// Bytes that a key begins with: they say how long it is.
+pub(super) const KEY_LENGTHS_BYTES: usize = 8;
+const KEY_HEAD_BYTES: usize = KEY_LENGTHS_BYTES + 32;
+/// Bytes of a row.
+pub(super) const ROW_BYTES: usize = 8;
 pub(super) const KEYED: u32 = 1 << 31;
 
 /// What is known of a frame only when it is written.

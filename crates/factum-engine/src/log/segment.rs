@@ -6,7 +6,9 @@ use bytes::Bytes;
 use factum_store::Position;
 
 use super::{
-    frame::{FRAME_HEADER_BYTES, Frame, FrameHeader, FrameRef, event_fits},
+    frame::{
+        FRAME_HEADER_BYTES, Frame, FrameHeader, FrameRef, KEY_LENGTHS_BYTES, ROW_BYTES, event_fits,
+    },
     header::{HeaderError, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, SegmentHeader},
     packed::Packed,
     packing::{HEAD_BYTES, PACKING_AT, Packing},
@@ -122,20 +124,23 @@ impl Segment {
         if len.is_none_or(|len| len as usize <= LARGE_BYTES) {
             return self.frame(offset, len);
         }
-        let mut head = vec![0; FIRST_READ_BYTES];
-        let read = self.read(&mut head, offset)?;
-        head.truncate(read);
-        let header = FrameHeader::decode(&self.header, offset, &head);
+        // Up to the row of the event where that is near, as it is unless the batch has a key.
+        let mut head = [0; FIRST_READ_BYTES];
+        let near = FRAME_HEADER_BYTES + ROW_BYTES * (slot as usize + 2);
+        let near = if near <= head.len() { near } else { FRAME_HEADER_BYTES + KEY_LENGTHS_BYTES };
+        let read = self.read(&mut head[..near], offset)?;
+        let head = &head[..read];
+        let header = FrameHeader::decode(&self.header, offset, head);
         let header = header.ok_or_else(|| self.damage(offset, "there is no frame"))?;
         if header.count < 2 || slot >= header.count {
             return self.frame(offset, len);
         }
         let cut = || self.damage(offset, "a frame's table of events is cut off");
-        let rows = header.rows(&head).ok_or_else(cut)?;
-        let row = self.part(offset, &head, rows.row(slot))?;
+        let rows = header.rows(head).ok_or_else(cut)?;
+        let row = self.part(offset, head, rows.row(slot))?;
         let (event, stored) = rows.event_by(&row).ok_or_else(cut)?;
-        let event = self.part(offset, &head, event)?;
-        if !event_fits(&head, slot, &event, stored) {
+        let event = self.part(offset, head, event)?;
+        if !event_fits(head, slot, &event, stored) {
             return Err(damage(
                 &self.path,
                 offset,
@@ -154,9 +159,12 @@ impl Segment {
             return Ok(Bytes::copy_from_slice(part));
         }
         let at = offset + range.start as u64;
+        let mut len = range.len();
         // A length that is damaged must not make us ask for memory.
-        let left = self.len()?.saturating_sub(at);
-        let mut bytes = vec![0; (range.len() as u64).min(left) as usize];
+        if len > SCAN_BYTES {
+            len = (len as u64).min(self.len()?.saturating_sub(at)) as usize;
+        }
+        let mut bytes = vec![0; len];
         let read = self.read(&mut bytes, at)?;
         bytes.truncate(read);
         Ok(bytes.into())

@@ -1,12 +1,12 @@
 //! [`Inbox`]: what waits for the writer. Bounded: who appends faster than the disk can take it
 //! waits here, so memory does not grow (G12).
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use factum_store::{AppendError, Receipt};
 use parking_lot::{Condvar, Mutex};
 
-use super::prepare::Prepared;
+use super::{patience::Wanted, prepare::Prepared};
 
 /// Batches that wait at most.
 const WAITING_MAX: usize = 4_096;
@@ -49,6 +49,21 @@ impl Inbox {
         true
     }
 
+    /// Stays awake until as many wait as are wanted, or it is time to go without. To be woken takes
+    /// longer than what it waits for; others may have the processor meanwhile.
+    pub(crate) fn gather(&self, wanted: Wanted) -> usize {
+        loop {
+            let (here, closed) = {
+                let waiting = self.waiting.lock();
+                (waiting.batches.len(), waiting.closed)
+            };
+            if here >= wanted.batches || closed || Instant::now() >= wanted.until {
+                return here;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// All that waits, at least one; `None` when it is closed and empty.
     pub(crate) fn take(&self) -> Option<VecDeque<(Prepared, Answer)>> {
         let mut waiting = self.waiting.lock();
@@ -61,10 +76,9 @@ impl Inbox {
         (!taken.is_empty()).then_some(taken)
     }
 
-    /// Whether nothing waits.
-    #[cfg(feature = "simulation")]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.lock().batches.is_empty()
+    /// How many batches wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.lock().batches.len()
     }
 
     /// Nothing more is taken in; what waits is still done.

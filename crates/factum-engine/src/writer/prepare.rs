@@ -2,6 +2,7 @@
 
 use factum_store::{Append, Invalid, Limits, StreamName, Tag};
 
+use super::foresight::Foresight;
 use crate::{
     index::{Indexed, Term, push_terms},
     log::Encoded,
@@ -12,6 +13,7 @@ pub(crate) struct Prepared {
     pub(crate) append: Append,
     pub(crate) frame: Encoded,
     pub(crate) terms: BatchTerms,
+    pub(crate) foresight: Foresight,
 }
 
 /// The terms of the events of a batch, one event after the other.
@@ -49,5 +51,5 @@ impl BatchTerms {
 pub(crate) fn prepare(limits: &Limits, append: Append) -> Result<Prepared, Invalid> {
     limits.check_append(&append)?;
     let (frame, terms) = (Encoded::new(&append), BatchTerms::of(&append));
-    Ok(Prepared { append, frame, terms })
+    Ok(Prepared { append, frame, terms, foresight: Foresight::default() })
 }

@@ -58,9 +58,9 @@ impl Recent {
         seen.copied().unwrap_or(self.floor)
     }
 
-    /// Whether the term was certainly never seen.
-    pub(crate) fn never(&self, term: Term) -> bool {
-        self.last_of(term) == Position::START
+    /// What was last seen at or before this may not be here.
+    pub(crate) fn floor(&self) -> Position {
+        self.floor
     }
 
     /// Whether events after `after` match.

@@ -181,13 +181,14 @@ fn spawn<T: Send + 'static>(
     std::thread::Builder::new().name(name.to_owned()).spawn(work).ok()
 }
 
-/// Writes and syncs zeros; says up to where.
+/// Writes and syncs zeros; says up to where. A piece at a time: the writer's next sync takes with it
+/// whatever of the file is not on the disk yet, and would wait for all of it.
 fn zero(file: &dyn File, from: u64, upto: u64) -> io::Result<u64> {
     const ZEROS: &[u8] = &[0; 256 << 10];
     for at in (from..upto).step_by(ZEROS.len()) {
         file.write_at(&ZEROS[..ZEROS.len().min((upto - at) as usize)], at)?;
+        file.sync()?;
     }
-    file.sync()?;
     Ok(upto)
 }
 

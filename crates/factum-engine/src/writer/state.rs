@@ -3,7 +3,7 @@
 //! Protects G4: a batch is checked against everything accepted before it, durable or in the same
 //! group; and G5: a key is looked up before anything else.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use factum_store::{
     AppendError, Condition, Conflict, ExpectedRevision, Head, IdempotencyKey, Invalid, NewEvent,
@@ -11,11 +11,12 @@ use factum_store::{
 };
 
 use super::{
+    foresight::{Foresight, Memory},
     group::Group,
     inbox::Answer,
     prepare::Prepared,
     recent::{Known, Recent},
-    tips::{Says, Tip, Tips},
+    tips::{Says, Tip},
 };
 use crate::{
     error::EngineError,
@@ -47,14 +48,15 @@ pub(crate) struct State {
     /// The last position that is known durable.
     pub(crate) synced: Position,
     recent: Recent,
-    streams: Tips,
+    memory: Arc<Memory>,
     switch: Switch,
 }
 
 impl State {
     /// A ledger whose last durable event is `head`. `recent` knows of the events of late.
-    pub(crate) fn new(head: Head, recent: Recent, switch: Switch) -> Self {
-        Self { head, synced: head.position, recent, streams: Default::default(), switch }
+    pub(crate) fn new(head: Head, recent: Recent, memory: Arc<Memory>, switch: Switch) -> Self {
+        memory.set_floor(recent.floor());
+        Self { head, synced: head.position, recent, memory, switch }
     }
 
     /// Decides one batch: it joins the group, or it is answered.
@@ -68,7 +70,7 @@ impl State {
         durable: &dyn Durable,
     ) {
         if group.is_empty() {
-            self.streams.settle();
+            self.memory.tips.lock().settle();
         }
         match self.decide(&prepared, group, durable) {
             Ok(Decision::Accept(patches)) => {
@@ -88,14 +90,14 @@ impl State {
     ) -> Result<Decision, AppendError> {
         if let Some(key) = &prepared.append.key
             && !self.switch.is(Sabotage::KeyNotChecked)
-            && let Some(receipt) = self.receipt(key, group, durable)?
+            && let Some(receipt) = self.receipt(key, &prepared.foresight, group, durable)?
         {
             return Ok(Decision::Replay(receipt));
         }
         // A stream that is ended takes nothing, whatever is expected of it.
         let patches = self.patches(prepared, durable)?;
         for (index, condition) in prepared.append.conditions.iter().enumerate() {
-            self.check(index, condition, group, durable)?;
+            self.check(index, condition, &prepared.foresight, group, durable)?;
         }
         Ok(Decision::Accept(patches))
     }
@@ -103,28 +105,36 @@ impl State {
     fn receipt(
         &self,
         key: &IdempotencyKey,
+        foresight: &Foresight,
         group: &Group,
         durable: &dyn Durable,
     ) -> Result<Option<Receipt>, AppendError> {
         if let Some(receipt) = group.receipt(key)? {
             return Ok(Some(receipt));
         }
-        if self.recent.never(Term::key(key)) {
+        let nowhere_upto = foresight.key_is_new_upto().unwrap_or(Position::START);
+        if !self.may_be_after(Term::key(key), nowhere_upto) {
             return Ok(None);
         }
         check_request(key, durable.receipt(key)?)
+    }
+
+    /// Whether something with this term may have come after a position.
+    fn may_be_after(&self, term: Term, position: Position) -> bool {
+        !self.switch.is(Sabotage::ForesightTrusted) && self.recent.last_of(term) > position
     }
 
     fn check(
         &mut self,
         index: usize,
         condition: &Condition,
+        foresight: &Foresight,
         group: &Group,
         durable: &dyn Durable,
     ) -> Result<(), AppendError> {
         let (revision, state, offending) = match condition {
             Condition::Revision { stream, expected } => {
-                let tip = self.tip(stream, durable)?;
+                let tip = self.tip(stream, foresight, durable)?;
                 let last = tip.map(|tip| tip.revision);
                 let state = self.stream_state(stream, tip, *expected, durable)?;
                 if expected.holds(last, state) {
@@ -139,7 +149,11 @@ impl State {
                     let field = format!("conditions[{index}].after");
                     return Err(Invalid::new(field, problem).into());
                 }
-                let offending = self.offending(query, *after, group, durable)?;
+                let from = foresight.holds_upto(index, *after);
+                if from > *after && self.switch.is(Sabotage::ForesightTrusted) {
+                    return Ok(());
+                }
+                let offending = self.offending(query, from, group, durable)?;
                 if offending.is_empty() {
                     return Ok(());
                 }
@@ -174,20 +188,26 @@ impl State {
     fn tip(
         &mut self,
         stream: &StreamName,
+        foresight: &Foresight,
         durable: &dyn Durable,
     ) -> Result<Option<Tip>, AppendError> {
-        if let Some(known) = self.streams.get(stream) {
+        if let Some(known) = self.memory.tips.lock().get(stream) {
             return Ok(Some(known));
         }
-        if self.recent.never(Term::stream(stream)) {
-            return Ok(None);
+        let (seen, upto) = foresight.tip(stream).unwrap_or((None, Position::START));
+        if !self.may_be_after(Term::stream(stream), upto) {
+            return Ok(self.remembered(stream, seen));
         }
         // What the group added is remembered, so the durable ledger has the last one.
         let found = durable.tip(stream)?;
+        Ok(self.remembered(stream, found))
+    }
+
+    fn remembered(&self, stream: &StreamName, found: Option<Tip>) -> Option<Tip> {
         if let Some(tip) = found {
-            self.streams.put(stream.clone(), tip);
+            self.memory.tips.lock().put(stream.clone(), tip);
         }
-        Ok(found)
+        found
     }
 
     /// The state of a stream that ends with `tip`. What its metadata says is looked up only where
@@ -208,7 +228,7 @@ impl State {
         };
         let metadata = stream.metadata_stream().ok().filter(|_| !settled);
         let said = match metadata {
-            Some(metadata) => self.tip(&metadata, durable)?,
+            Some(metadata) => self.tip(&metadata, &Foresight::default(), durable)?,
             None => None,
         };
         let retention = || said.map(|said| said.retention()).unwrap_or_default();
@@ -227,7 +247,7 @@ impl State {
             let Some(stream) = &event.stream else { continue };
             let revision = match next.get(stream) {
                 Some(last) => last.next(),
-                None => match self.tip(stream, durable)? {
+                None => match self.tip(stream, &prepared.foresight, durable)? {
                     Some(Tip { revision, says: Says::Ended })
                         if !self.switch.is(Sabotage::TombstoneIgnored) =>
                     {
@@ -257,13 +277,17 @@ impl State {
         let recorded_at = now.max(self.head.recorded_at);
         let last = Position(self.head.position.0 + count);
         let stamp = Stamp { first, recorded_at, synced_upto: self.synced };
-        for (slot, terms) in prepared.terms.iter().enumerate() {
-            self.recent.push(Position(first.0 + slot as u64), terms);
+        let events = prepared.append.events.iter().zip(first.0..);
+        for (terms, (event, position)) in prepared.terms.iter().zip(events) {
+            // An id comes first, and nothing here is asked for ids.
+            let asked = &terms[usize::from(event.id.is_some())..];
+            self.recent.push(Position(position), asked);
         }
+        self.memory.set_floor(self.recent.floor());
         for Patch { slot, revision } in patches {
             let NewEvent { stream, event_type, tags, .. } = &prepared.append.events[*slot];
             if let Some(stream) = stream {
-                self.streams.put(stream.clone(), Tip::of(*revision, event_type, tags));
+                self.memory.tips.lock().put(stream.clone(), Tip::of(*revision, event_type, tags));
             }
         }
         let ids = prepared.append.events.iter().zip(first.0..).map(|(event, position)| {

@@ -4,7 +4,7 @@
 //! the sync; after the first failed write or sync nothing is answered with "yes" any more) and G3
 //! (the head moves after the sync, in order).
 
-use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
+use std::{collections::VecDeque, sync::Arc, thread::JoinHandle, time::Instant};
 
 use factum_store::{
     AppendError, Head, IdempotencyKey, Offence, Position, Query, Receipt, RequestHash, StreamName,
@@ -13,6 +13,7 @@ use factum_store::{
 use super::{
     group::Group,
     inbox::{Answer, Inbox},
+    patience::Patience,
     prepare::Prepared,
     segment_file::SegmentFile,
     state::{Durable, State},
@@ -44,6 +45,7 @@ pub(crate) struct Writer {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) options: Options,
     pub(crate) sealing: Option<JoinHandle<()>>,
+    pub(crate) patience: Patience,
 }
 
 /// Seals a segment: writes its index file, and shows it to readers.
@@ -68,10 +70,19 @@ fn seal(shared: &Shared, options: &Options, log: &Arc<Segment>, tail: &Tail, end
 impl Writer {
     /// Serves until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
-        while let Some(waiting) = self.inbox.take() {
+        while let Some(waiting) = self.wait() {
             self.turn(waiting);
         }
         self.stop();
+    }
+
+    /// Waits for something to write, and a little for more of it.
+    fn wait(&mut self) -> Option<VecDeque<(Prepared, Answer)>> {
+        if let Some(wanted) = self.patience.wanted() {
+            let came = self.inbox.gather(wanted);
+            self.patience.came(wanted, came);
+        }
+        self.inbox.take()
     }
 
     /// Serves what waits.
@@ -118,6 +129,7 @@ impl Writer {
 
     /// Writes a group, syncs it, shows it, answers it.
     fn commit(&mut self, group: Group) {
+        let begun = Instant::now();
         let switch = self.options.switch();
         if !group.is_empty() {
             if switch.is(Sabotage::ShownBeforeDurable) {
@@ -143,6 +155,7 @@ impl Writer {
             self.state.synced = group.head.position;
             self.shared.publish(group.head);
         }
+        self.patience.answering(group.answers.len() + self.inbox.len(), begun.elapsed());
         for (answer, answered) in group.answers {
             let _ = answer.send(answered);
         }

@@ -48,6 +48,11 @@ fn g4_a_condition_that_is_checked_outside_its_group_is_found() {
 }
 
 #[test]
+fn g4_g5_what_the_caller_saw_taken_for_the_present_is_found() {
+    finds(Sabotage::ForesightTrusted, 300);
+}
+
+#[test]
 fn g5_a_key_that_is_not_looked_up_is_found() {
     finds(Sabotage::KeyNotChecked, 100);
 }
