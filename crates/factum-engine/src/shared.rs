@@ -64,9 +64,13 @@ impl Shared {
         self.grown.listen()
     }
 
-    /// The group up to `head` is durable.
+    /// The group up to `head` is durable: whoever reads from now on sees it.
     pub(crate) fn publish(&self, head: Head) {
         *self.durable.write() = head;
+    }
+
+    /// Tells those who listen that the head has moved.
+    pub(crate) fn announce(&self) {
         self.grown.notify(usize::MAX);
     }
 
@@ -93,7 +97,7 @@ impl Shared {
     /// Nothing is acknowledged from now on.
     pub(crate) fn fail(&self, why: String) {
         let _ = self.poison.set(why);
-        self.grown.notify(usize::MAX);
+        self.announce();
     }
 
     pub(crate) fn poisoned(&self) -> Option<&str> {

@@ -23,7 +23,7 @@ use crate::{
 
 /// Before a frame as large as this no zeros are written: to write everything twice costs more than
 /// the journal does.
-const LARGE_FRAME_BYTES: u64 = 64 << 10;
+const LARGE_FRAME_BYTES: u64 = 16 << 10;
 /// The first zeros of a ledger's first segment: a small ledger takes little room.
 const FIRST_AHEAD_BYTES: u64 = 256 << 10;
 const SPARE: &str = "spare.tmp";

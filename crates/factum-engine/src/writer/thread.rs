@@ -130,8 +130,8 @@ impl Writer {
     /// Writes a group, syncs it, shows it, answers it.
     fn commit(&mut self, group: Group) {
         let begun = Instant::now();
-        let switch = self.options.switch();
-        if !group.is_empty() {
+        let (switch, grows) = (self.options.switch(), !group.is_empty());
+        if grows {
             if switch.is(Sabotage::ShownBeforeDurable) {
                 group.index(&self.tail);
                 self.shared.publish(group.head);
@@ -158,6 +158,10 @@ impl Writer {
         self.patience.answering(group.answers.len() + self.inbox.len(), begun.elapsed());
         for (answer, answered) in group.answers {
             let _ = answer.send(answered);
+        }
+        // Last: those who append don't wait until every follower was woken.
+        if grows {
+            self.shared.announce();
         }
     }
 
