@@ -33,7 +33,7 @@ pub(crate) use planner::{Asked, Part, UsedItem};
 pub use planner::{ItemPlan, Role, TermPlan};
 pub(crate) use sealed::Sealed;
 pub(crate) use tail::{Entry, Tail};
-pub(crate) use term::{Indexed, Term, push_terms};
+pub(crate) use term::{Indexed, Term, TermMap, push_terms};
 
 use sealed::{SealedCursor, SealedLocator};
 use tail::TailCursor;

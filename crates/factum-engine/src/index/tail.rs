@@ -8,19 +8,20 @@
 //! A term costs 16 bytes and a control byte in a hash table, a list 4 bytes a place; an id is a
 //! term with one place and needs no list.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 use factum_store::{Position, Timestamp};
 use parking_lot::RwLock;
 
-use super::{Covered, Place, frames::FrameRow, sealed::Contents, term::Term};
+use super::{
+    Covered, Place,
+    frames::FrameRow,
+    sealed::Contents,
+    term::{Term, TermMap},
+};
 
 /// How many parts the table of terms has. The more, the shorter a part's growth stops its readers.
 const SHARDS: usize = 64;
@@ -53,7 +54,7 @@ pub(crate) struct Tail {
 #[derive(Default)]
 struct Shard {
     /// A term's only place, or the number of its list with [`LIST`] set.
-    terms: HashMap<Term, u32, BuildHasherDefault<AsIs>>,
+    terms: TermMap<u32>,
     lists: Vec<List>,
 }
 
@@ -67,24 +68,6 @@ struct List {
 }
 
 const UNFILLED: u32 = u32::MAX;
-
-/// Terms are hashes already.
-#[derive(Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a term is hashed as one number")
-    }
-
-    fn write_u64(&mut self, term: u64) {
-        self.0 = term;
-    }
-}
 
 impl Tail {
     /// The index of a segment whose first event will be at `first`.

@@ -4,12 +4,38 @@
 //! The same text as a stream and as a tag are different terms. Two texts may share a term: whatever
 //! an index finds is compared with the event itself, so a collision costs time, never correctness.
 
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
 use factum_store::{Category, EventId, EventType, IdempotencyKey, StreamName, Tag};
 use twox_hash::XxHash3_64;
 
 /// A term of the index. Part of the file format: see FORMAT.md before changing how it is made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Term(pub(crate) u64);
+
+/// A table of terms. Small, and quick to ask: terms are hashes already.
+pub(crate) type TermMap<V> = HashMap<Term, V, BuildHasherDefault<AsIs>>;
+
+/// A term as its own hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a term is hashed as one number")
+    }
+
+    fn write_u64(&mut self, term: u64) {
+        self.0 = term;
+    }
+}
 
 /// The seed of each kind of term.
 #[derive(Clone, Copy)]

@@ -5,19 +5,17 @@
 //! floor, so "not here" is an answer too when the question begins after the floor. Protects G12
 //! (two generations, each bounded) and G4 (when it can't know it says so).
 
-use std::collections::HashMap;
-
 use factum_store::{Position, Query, QueryItem};
 
-use crate::index::Term;
+use crate::index::{Term, TermMap};
 
 /// Terms of one generation. Two of them take about 8 MiB.
 const TERMS_MAX: usize = 131_072;
 
 /// The last position of each term of late.
 pub(crate) struct Recent {
-    young: HashMap<Term, Position>,
-    old: HashMap<Term, Position>,
+    young: TermMap<Position>,
+    old: TermMap<Position>,
     /// Every term that is not here was last seen at or before this.
     floor: Position,
     /// Where `young` began.
