@@ -30,7 +30,7 @@ pub struct Options {
     /// data and journals nothing. 4 MiB.
     pub write_ahead_bytes: u64,
     /// Pages of index files that are kept in memory, by all ledgers opened with these options or
-    /// clones of them. 32 MiB.
+    /// clones of them, and as much again of their filters. 64 MiB together.
     pub index_cache: IndexCache,
     /// Whether zeros, spare segments and index files are written by threads beside the writer.
     /// Without them the same work is done by the writer, in an order that depends on nothing else.
@@ -50,7 +50,7 @@ impl Default for Options {
             limits: Limits::default(),
             segment_bytes_max: 64 << 20,
             write_ahead_bytes: 4 << 20,
-            index_cache: IndexCache::with_bytes(32 << 20),
+            index_cache: IndexCache::with_bytes(64 << 20),
             background: true,
             compress: false,
             #[cfg(feature = "sabotage")]

@@ -1,7 +1,7 @@
 //! The dictionary: from a term to where its postings lie.
 //!
-//! Terms are evenly spread, so a term's page is computed, not searched: "not here" and most
-//! answers cost the reading of one page, and no filter has to be kept in memory (G12).
+//! Terms are evenly spread, so a term's page is computed, not searched: most answers cost the
+//! reading of one page, and so does "not here" where no filter says it (G12).
 //!
 //! ```text
 //!   page     | entries u16 | overflow u32 | entry … |        terms in rising order
@@ -23,7 +23,6 @@ const FILL_PERCENT: usize = 75;
 #[derive(Default)]
 pub(super) struct DictionaryWriter {
     entries: Vec<u8>,
-    pub(super) terms: u64,
 }
 
 impl DictionaryWriter {
@@ -32,7 +31,6 @@ impl DictionaryWriter {
         self.entries.extend_from_slice(&term.0.to_le_bytes());
         self.entries.push(length);
         self.entries.extend_from_slice(payload);
-        self.terms += 1;
     }
 
     /// The pages, and how many of them are buckets. The others are overflows.

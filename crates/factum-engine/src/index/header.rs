@@ -1,24 +1,28 @@
 //! The header of a sealed index file: its first page, and all of it that stays in memory (G12).
 //!
 //! ```text
-//!   "FACTIDX1" | first u64 | last u64 | earliest u64 | latest u64 |    positions, times
+//!   "FACTIDX2" | first u64 | last u64 | earliest u64 | latest u64 |    positions, times
 //!   frames: first page u32, leaves u32, pages u32 |
 //!   postings: packed first page u32, pages u32 | trees first page u32, pages u32 |
-//!   dictionary: first page u32, buckets u32, pages u32 | terms u64 |
+//!   dictionary: first page u32, buckets u32, pages u32 |
+//!   filter: first page u32, blocks u32, pages u32 | terms u64 |
 //!   segments u32 | first position u64, seed u32, for each segment |
 //! ```
 
 use factum_store::{Position, Timestamp};
 
-use super::pages::{BODY_BYTES, PAGE_BYTES, Take};
+use super::{
+    filter::pages_for,
+    pages::{BODY_BYTES, PAGE_BYTES, Take},
+};
 
-const MAGIC: &[u8; 8] = b"FACTIDX1";
+const MAGIC: &[u8; 8] = b"FACTIDX2";
 
 /// The most segments that one file may cover.
 pub(super) const SEGMENTS_MAX: usize = 256;
 
 /// Where the segments begin.
-const HEAD_BYTES: usize = 8 + 4 * 8 + 10 * 4 + 8 + 4;
+const HEAD_BYTES: usize = 8 + 4 * 8 + 13 * 4 + 8 + 4;
 
 const _: () = assert!(HEAD_BYTES + SEGMENTS_MAX * 12 <= BODY_BYTES);
 
@@ -34,6 +38,8 @@ pub(super) struct Header {
     pub(super) trees: Span,
     pub(super) dictionary: Span,
     pub(super) buckets: u32,
+    pub(super) filter: Span,
+    pub(super) filter_blocks: u32,
     pub(super) terms: u64,
     /// The segments, in order.
     pub(super) segments: Vec<Covered>,
@@ -66,7 +72,7 @@ impl Span {
 impl Header {
     /// How long the file is.
     pub(super) fn file_bytes(&self) -> u64 {
-        u64::from(self.dictionary.then(0).first) * PAGE_BYTES as u64
+        u64::from(self.filter.then(0).first) * PAGE_BYTES as u64
     }
 
     pub(super) fn body(&self) -> Vec<u8> {
@@ -85,6 +91,9 @@ impl Header {
             self.dictionary.first,
             self.buckets,
             self.dictionary.pages,
+            self.filter.first,
+            self.filter_blocks,
+            self.filter.pages,
         ] {
             body.extend_from_slice(&number.to_le_bytes());
         }
@@ -114,6 +123,9 @@ impl Header {
         let dictionary = take.u32()?;
         let buckets = take.u32()?;
         let dictionary = Span { first: dictionary, pages: take.u32()? };
+        let filter = take.u32()?;
+        let filter_blocks = take.u32()?;
+        let filter = Span { first: filter, pages: take.u32()? };
         let terms = take.u64()?;
         let count = usize::try_from(take.u32()?).ok().filter(|n| (1..=SEGMENTS_MAX).contains(n))?;
         let covered =
@@ -130,12 +142,15 @@ impl Header {
             trees,
             dictionary,
             buckets,
+            filter,
+            filter_blocks,
             terms,
             segments: segments?,
         };
-        let runs =
-            [frames, packed, trees, dictionary].is_sorted_by(|a, b| a.then(0).first == b.first);
-        let filled = frame_leaves > 0 && buckets > 0 && frames.first == 1;
+        let runs = [frames, packed, trees, dictionary, filter]
+            .is_sorted_by(|a, b| a.then(0).first == b.first);
+        let filled = frame_leaves > 0 && buckets > 0 && filter_blocks > 0 && frames.first == 1;
+        let filled = filled && filter.pages == pages_for(filter_blocks);
         let positions = header.first <= header.last && header.segments[0].first == header.first;
         (runs && filled && positions).then_some(header)
     }

@@ -5,6 +5,7 @@
 //! sees it. Nothing here is believed without a look at the event itself.
 
 mod dictionary;
+mod filter;
 mod frames;
 mod gathered;
 mod header;

@@ -15,6 +15,7 @@ use std::{
     },
 };
 
+use super::{filter::FilterRoom, header::Span};
 use crate::machine::File;
 
 pub(super) const PAGE_BYTES: usize = 4096;
@@ -53,20 +54,22 @@ impl Tally {
     }
 }
 
-/// Pages of index files in memory, up to a number of bytes, whatever the length of the ledgers
-/// (G12). Cheap to clone; clones share it.
+/// Pages and filters of index files in memory, up to a number of bytes, whatever the length of the
+/// ledgers (G12). Cheap to clone; clones share it.
 #[derive(Clone)]
 pub struct IndexCache {
     pages: Arc<quick_cache::sync::Cache<(u64, u32), Body>>,
     files: Arc<AtomicU64>,
+    filters: FilterRoom,
 }
 
 impl IndexCache {
-    /// A cache of at most this many bytes.
+    /// A cache of at most this many bytes: half for pages, half for filters.
     #[must_use]
     pub fn with_bytes(bytes: u64) -> Self {
-        let pages = usize::try_from(bytes).unwrap_or(usize::MAX) / PAGE_BYTES;
-        Self { pages: Arc::new(quick_cache::sync::Cache::new(pages.max(1))), files: Arc::default() }
+        let pages = usize::try_from(bytes / 2).unwrap_or(usize::MAX) / PAGE_BYTES;
+        let pages = Arc::new(quick_cache::sync::Cache::new(pages.max(1)));
+        Self { pages, files: Arc::default(), filters: FilterRoom::new(bytes / 2) }
     }
 
     /// A number for a file that is opened: one that is written again is another file.
@@ -93,6 +96,7 @@ fn check(seal: u64, page: u32, body: &[u8]) -> u32 {
 pub(super) struct Pages {
     pub(super) file: Arc<dyn File>,
     pub(super) seal: u64,
+    pub(super) filters: FilterRoom,
     cache: IndexCache,
     /// Which file of the cache it is.
     number: u64,
@@ -101,7 +105,8 @@ pub(super) struct Pages {
 impl Pages {
     /// The pages of a file that is just being opened.
     pub(super) fn new(file: Arc<dyn File>, cache: &IndexCache) -> Self {
-        Self { file, seal: 0, cache: cache.clone(), number: cache.next_file() }
+        let (filters, number) = (cache.filters.clone(), cache.next_file());
+        Self { file, seal: 0, filters, cache: cache.clone(), number }
     }
 
     /// The body of a page, read and checked once while the cache keeps it.
@@ -121,15 +126,36 @@ impl Pages {
         let mut bytes = [0; PAGE_BYTES];
         let read = self.file.read_at(&mut bytes, u64::from(page) * PAGE_BYTES as u64);
         let read = read.map_err(Arc::new)?;
-        let damaged = |problem| IndexError::Damaged { page, problem };
-        if read < PAGE_BYTES {
-            return Err(damaged("the file is too short"));
+        self.checked(page, &bytes[..read]).map(Body::from)
+    }
+
+    /// Hands the bodies of pages that lie one after the other to `take`; they are read at once and
+    /// not kept.
+    pub(super) fn run<T>(
+        &self,
+        span: Span,
+        take: impl FnOnce(&mut dyn Iterator<Item = &[u8]>) -> T,
+    ) -> Result<T, IndexError> {
+        let mut bytes = vec![0; span.pages as usize * PAGE_BYTES];
+        let read = self.file.read_at(&mut bytes, u64::from(span.first) * PAGE_BYTES as u64);
+        bytes.truncate(read.map_err(Arc::new)?);
+        let (pages, mut bodies) = (span.first..span.then(0).first, Vec::new());
+        for (at, page) in pages.enumerate() {
+            let page_bytes = bytes.get(at * PAGE_BYTES..).unwrap_or_default();
+            bodies.push(self.checked(page, page_bytes)?);
         }
+        Ok(take(&mut bodies.into_iter()))
+    }
+
+    /// The body of the page that some bytes begin with.
+    fn checked<'a>(&self, page: u32, bytes: &'a [u8]) -> Result<&'a [u8], IndexError> {
+        let damaged = |problem| IndexError::Damaged { page, problem };
+        let bytes = bytes.get(..PAGE_BYTES).ok_or(damaged("the file is too short"))?;
         let (body, stored) = bytes.split_at(BODY_BYTES);
         if check(self.seal, page, body).to_le_bytes() != *stored {
             return Err(damaged("its checksum does not fit"));
         }
-        Ok(body.into())
+        Ok(body)
     }
 }
 

@@ -2,21 +2,22 @@
 //! derived from the log, and the same bytes whenever it is built from the same events.
 //!
 //! ```text
-//!   | header | frames | short lists | trees of long lists | dictionary |        all in pages
+//!   | header | frames | short lists | trees of long lists | dictionary | filter |    all in pages
 //!   first ≤ position ≤ last; in the file a position is its place: position − first, u32
 //! ```
 //! Invariants:
 //! 1. Every event's terms are in it, at its place; a term says exactly how many events carry it.
-//! 2. Only the header stays in memory (G12).
+//! 2. Only the header stays in memory (G12), and the filter while there is room for it.
 //! 3. A byte that is not what was written is an error, never an answer (G10).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use factum_store::{Position, Timestamp};
 
 use super::{
     Place,
     dictionary::{self, DictionaryWriter},
+    filter::{self, Filter},
     frames::{self, FrameLeaf, FrameRow, FramesWriter},
     header::{Covered, Header, Span},
     pages::{IndexCache, IndexError, PageRun, Pages, Recent, Tally, seal_of},
@@ -39,15 +40,19 @@ impl Contents {
     pub(super) fn seal(&self, terms: impl FnOnce(&mut dyn FnMut(Term, &[u32]))) -> Vec<u8> {
         let (frames, frame_leaves) = self.frames();
         let mut postings = PostingsWriter::default();
-        let mut dictionary = DictionaryWriter::default();
-        terms(&mut |term, places| dictionary.push(term, &postings.keep(places)));
-        let count = dictionary.terms;
+        let (mut dictionary, mut known) = (DictionaryWriter::default(), Vec::new());
+        terms(&mut |term, places| {
+            dictionary.push(term, &postings.keep(places));
+            known.push(term);
+        });
         let (packed, trees) = postings.finish();
         let (dictionary, buckets) = dictionary.finish();
+        let (filter, filter_blocks) = filter::pages_of(&known);
 
         let frames_span = Span { first: 1, pages: frames.pages() };
         let packed_span = frames_span.then(packed.pages());
         let trees_span = packed_span.then(trees.pages());
+        let dictionary_span = trees_span.then(dictionary.pages());
         let times = || self.segments.iter().flat_map(|(_, frames)| frames).map(|row| row.time);
         let header = Header {
             first: self.first,
@@ -58,14 +63,16 @@ impl Contents {
             frame_leaves,
             packed: packed_span,
             trees: trees_span,
-            dictionary: trees_span.then(dictionary.pages()),
+            dictionary: dictionary_span,
             buckets,
-            terms: count,
+            filter: dictionary_span.then(filter.pages()),
+            filter_blocks,
+            terms: known.len() as u64,
             segments: self.segments.iter().map(|(segment, _)| *segment).collect(),
         };
         let mut file = PageRun::default();
         file.push(&header.body());
-        [frames, packed, trees, dictionary].iter().for_each(|run| file.append(run));
+        [frames, packed, trees, dictionary, filter].iter().for_each(|run| file.append(run));
         file.seal()
     }
 
@@ -84,6 +91,8 @@ impl Contents {
 pub(crate) struct Sealed {
     header: Header,
     pages: Pages,
+    /// Fetched when it is first of use; `None` inside when there was no room for it.
+    filter: OnceLock<Option<Filter>>,
 }
 
 impl Sealed {
@@ -95,12 +104,12 @@ impl Sealed {
         let mut pages = Pages::new(file, cache);
         let body = pages.fetch(0)?;
         let damaged = |problem| IndexError::Damaged { page: 0, problem };
-        let header = Header::parse(&body).ok_or(damaged("it is not a header of version 1"))?;
+        let header = Header::parse(&body).ok_or(damaged("it is not a header of version 2"))?;
         if pages.file.len().map_err(Arc::new)? != header.file_bytes() {
             return Err(damaged("the file has another length than its header says"));
         }
         pages.seal = seal_of(&body);
-        Ok(Self { header, pages })
+        Ok(Self { header, pages, filter: OnceLock::new() })
     }
 
     pub(crate) fn first(&self) -> Position {
@@ -137,14 +146,37 @@ impl Sealed {
         }
     }
 
-    /// How many events carry a term, exactly, and the cursor over them. One page is read.
+    /// Whether a term may be in it; `false` is certain.
+    fn may_have(&self, term: Term) -> Result<bool, IndexError> {
+        let filter = match self.filter.get() {
+            Some(filter) => filter,
+            None => {
+                let fetched = self.fetch_filter()?;
+                self.filter.get_or_init(|| fetched)
+            }
+        };
+        Ok(filter.as_ref().is_none_or(|filter| filter.may_have(term)))
+    }
+
+    fn fetch_filter(&self) -> Result<Option<Filter>, IndexError> {
+        let Header { filter: span, filter_blocks: blocks, .. } = self.header;
+        let Some(room) = self.pages.filters.take(blocks) else { return Ok(None) };
+        let filter = self.pages.run(span, |bodies| Filter::of(bodies, blocks, room))?;
+        let (page, problem) = (span.first, "the filter is cut off");
+        filter.map(Some).ok_or(IndexError::Damaged { page, problem })
+    }
+
+    /// How many events carry a term, exactly, and the cursor over them. At most one page is read.
     pub(crate) fn postings<'a>(
         &'a self,
         term: Term,
         tally: &'a Tally,
     ) -> Result<(u64, SealedCursor<'a>), IndexError> {
         let mut recent = self.recent(tally);
-        let stored = self.stored(term, &mut recent)?;
+        let stored = match self.may_have(term)? {
+            true => self.stored(term, &mut recent)?,
+            false => Stored::none(),
+        };
         let count = stored.count;
         Ok((count, SealedCursor { first: self.first(), cursor: Cursor::new(stored, recent) }))
     }

@@ -444,6 +444,11 @@ impl Frame {
         slot < self.count() && self.only.is_none_or(|only| only == slot)
     }
 
+    /// The slot of the only event of it that was read, if that is not all.
+    pub(crate) fn read_slot(&self) -> Option<u32> {
+        self.only
+    }
+
     /// Bytes of memory that it holds on to.
     pub(crate) fn held_bytes(&self) -> u64 {
         self.bytes.len() as u64

@@ -163,13 +163,15 @@ pub(crate) struct FrameFinder<'a> {
     whole: bool,
 }
 
+/// Reading so many bytes in one go takes as long as reading one event alone.
+const SINGLE_BYTES: u64 = 16 << 10;
 /// After so many steps from frame to frame it is worth to read ahead: a short page does not.
 const STEPS_MIN: u32 = 16;
 
 impl<'a> FrameFinder<'a> {
     pub(crate) fn new(log: &'a Segment, view: View<'a>) -> Self {
-        let (locator, whole) = (view.locator(), false);
-        Self { log, locator, current: None, walk: None, steps: 0, fetched: 0, whole }
+        let (locator, current, walk, whole) = (view.locator(), None, None, false);
+        Self { log, locator, current, walk, steps: 0, fetched: 0, whole }
     }
 
     /// One that always fetches all of a frame, for who looks at more than an event of it.
@@ -188,12 +190,19 @@ impl<'a> FrameFinder<'a> {
         Ok((self.current.insert(frame), slot))
     }
 
-    /// The same frame with another of its events. Who asks for a second one gets all.
-    fn with(&mut self, frame: Frame, position: Position) -> Result<Frame, EngineError> {
-        if frame.has((position.0 - frame.first().0) as u32) {
+    /// The same frame with another of its events. Who is likely to ask for many of them gets all.
+    fn with(&self, frame: Frame, position: Position) -> Result<Frame, EngineError> {
+        let slot = (position.0 - frame.first().0) as u32;
+        if frame.has(slot) {
             return Ok(frame);
         }
-        self.checked(self.log.frame(frame.offset(), None)?, position)
+        let (offset, len) = (frame.offset(), (frame.end() - frame.offset()) as u32);
+        let gap = frame.read_slot().map_or(1, |only| only.abs_diff(slot));
+        let frame = match u64::from(frame.count() / gap) * SINGLE_BYTES < u64::from(len) {
+            true => self.log.frame_for(offset, Some(len), slot),
+            false => self.log.frame(offset, Some(len)),
+        };
+        self.checked(frame.map_err(|error| error.at(position))?, position)
     }
 
     /// Going on from frame to frame needs no index.
