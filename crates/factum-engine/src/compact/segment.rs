@@ -7,7 +7,11 @@
 //! ```
 //! Protects G2: at every moment one whole generation is there under its name.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use factum_store::Position;
 
@@ -20,7 +24,7 @@ use crate::{
     options::Options,
     reader::IndexedSegment,
     sabotage::Sabotage,
-    sealing::{index_of, index_path, open_index},
+    sealing::{index_of, open_index},
     shared::Shared,
     whole::replace_file,
 };
@@ -66,9 +70,8 @@ pub(super) fn rewrite(
     packs: bool,
 ) -> Result<Arc<IndexedSegment>, EngineError> {
     let packs = packs || old.log.is_packed();
-    let generation = old.log.header.generation + 1;
-    let header = SegmentHeader { generation, ..old.log.header };
     let dir = old.log.path.parent().unwrap_or(Path::new("."));
+    let (header, left) = next_generation(options, dir, &old.log.header)?;
     let path = dir.join(segment_name(&header));
     let fresh = path.with_extension("log.tmp");
     let written = write(options, &fresh, &header, old, judged, packs)
@@ -82,9 +85,31 @@ pub(super) fn rewrite(
     let segment = Arc::new(open_index(options, &log, old.last(), true)?);
     shared.replace_segment(Arc::clone(&segment));
     // Who still reads the old one has its files open.
-    remove(options, &old.log.path);
-    remove(options, &index_path(&old.log));
+    for path in left.iter().map(PathBuf::as_path).chain([&*old.log.path]) {
+        remove(options, path);
+        remove(options, &path.with_extension("idx"));
+    }
     Ok(segment)
+}
+
+/// The next generation that no file has, and the files in between: of a run that failed after it had
+/// put its file in place. That one is whole, but of what was hidden then: it must not meet an index
+/// of what is hidden now.
+fn next_generation(
+    options: &Options,
+    dir: &Path,
+    old: &SegmentHeader,
+) -> Result<(SegmentHeader, Vec<PathBuf>), EngineError> {
+    let (mut header, mut left) = (*old, Vec::new());
+    loop {
+        header.generation += 1;
+        let path = dir.join(segment_name(&header));
+        match options.machine.open(&path) {
+            Ok(_) => left.push(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((header, left)),
+            Err(error) => return Err(EngineError::io("looking for", &path, error)),
+        }
+    }
 }
 
 fn write(

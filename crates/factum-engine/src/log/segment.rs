@@ -62,6 +62,10 @@ impl Segment {
             }
             HeaderError::Damaged(what) => damage(path, 0, Position::START, what),
         })?;
+        // What is cut off here may be what says that the rest is compressed.
+        if read < HEAD_BYTES {
+            return Err(damage(path, read as u64, header.first, "the file ends within its header"));
+        }
         let packing = Packing::decode(bytes);
         let packing =
             packing.map_err(|what| damage(path, PACKING_AT as u64, header.first, what))?;

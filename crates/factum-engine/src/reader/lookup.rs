@@ -166,9 +166,10 @@ fn carrying_in<T>(
         let mut frames = FrameFinder::of_whole_frames(&segment.log, view);
         let mut target = match direction {
             Direction::Forward => view.first(),
-            Direction::Backward => view.last(),
+            Direction::Backward => view.last().min(head),
         };
-        while let Some(position) = cursor.seek(target, direction)? {
+        // A segment that was closed meanwhile has events after the head.
+        while let Some(position) = cursor.seek(target, direction)?.filter(|found| *found <= head) {
             let (frame, slot) = frames.holding(position)?;
             if let Some(found) = check(frame, slot)? {
                 return Ok(Some(found));

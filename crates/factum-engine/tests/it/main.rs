@@ -4,6 +4,7 @@
 
 mod backup;
 mod compact;
+mod compact_again;
 mod conformance;
 mod damage;
 mod golden;
