@@ -3,7 +3,10 @@
 
 use factum_store::{Append, AppendError, Receipt};
 
-use crate::{data_dir::DataDir, error::EngineError, ledger::EngineLedger, writer::Writer};
+use crate::{
+    data_dir::DataDir, error::EngineError, ledger::EngineLedger, log::remember_alone,
+    writer::Writer,
+};
 
 /// Where the answer to an append arrives.
 pub type Answered = oneshot::Receiver<Result<Receipt, AppendError>>;
@@ -21,6 +24,7 @@ impl HandDriven {
     /// # Errors
     /// As [`DataDir::create_ledger`].
     pub fn open(data: &DataDir, name: &str) -> Result<Self, EngineError> {
+        remember_alone();
         data.make(name)?;
         let (dir, options, lock) = data.parts(name);
         let (ledger, writer) = EngineLedger::with_writer(&dir, options, lock)?;

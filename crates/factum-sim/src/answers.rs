@@ -1,8 +1,9 @@
 //! Clients: what they ask, and whether what they are answered may be answered.
 
-use factum_store::{AppendError, Conflict, Position, Receipt};
+use factum_store::{AppendError, Conflict, Position, Receipt, RecordedEvent, Revision, StreamName};
 
 use crate::{
+    fates::Fate,
     history::{Answer, Attempt},
     model::{self, Broken},
     scene::Scene,
@@ -34,8 +35,9 @@ impl Scene {
     fn request(&mut self, which: usize) -> usize {
         let (number, seen) = (self.history.requests.len(), self.clients[which].seen);
         let witness = &self.witness;
-        let conditions = workload::conditions(&mut self.rng, seen, |s| witness.revision(s));
-        let append = workload::append(&mut self.rng, number, conditions);
+        let ends = |stream: &StreamName| witness.revision(stream);
+        let conditions = workload::conditions(&mut self.rng, seen, &ends);
+        let append = workload::append(&mut self.rng, number, conditions, &ends);
         self.history.request(append)
     }
 
@@ -146,9 +148,11 @@ impl Scene {
                 self.refusing = true;
                 self.must_be_faulty(error)
             }
-            AppendError::Invalid(_)
-            | AppendError::OutcomeUnknown(_)
-            | AppendError::StreamTombstoned { .. } => {
+            AppendError::StreamTombstoned { stream, revision } => {
+                self.tally.add("appends: stream ended");
+                self.check_ended(request, stream, *revision)
+            }
+            AppendError::Invalid(_) | AppendError::OutcomeUnknown(_) => {
                 Err(format!("request {request} is answered: {error}"))
             }
         }
@@ -182,14 +186,44 @@ impl Scene {
         }
         self.history.sights.push((head, invoked, self.step));
         let append = &self.history.requests[request].append;
-        let Conflict { index, revision, offending, .. } = conflict.clone();
-        let expected = model::broken(&self.witness.log[..head as usize], &append.conditions);
-        let fits = expected == Some(Broken { index, revision, offending });
+        let log = &self.witness.log[..head as usize];
+        if let Some((stream, _)) = model::ended(log, &append.events) {
+            return Err(format!(
+                "request {request} is answered with {conflict:?}, and {stream} is \
+                                ended"
+            ));
+        }
+        let Conflict { index, revision, state, offending, .. } = conflict.clone();
+        let there = |event: &RecordedEvent| match self.witness.fates.of(event.position) {
+            Fate::Kept => true,
+            Fate::MayBeGone => offending.iter().any(|found| found.position == event.position),
+            Fate::Gone { .. } => false,
+        };
+        let expected = model::broken(log, &append.conditions, there);
+        let fits = expected == Some(Broken { index, revision, state, offending });
         let failed = append.conditions.get(index) == Some(&conflict.failed);
         if fits && failed {
             return Ok(());
         }
         Err(format!("request {request} is answered with {conflict:?}, not {expected:?}"))
+    }
+
+    /// A stream that is ended is ended for everybody, where the tombstone stands.
+    fn check_ended(
+        &mut self,
+        request: usize,
+        stream: &StreamName,
+        revision: Revision,
+    ) -> Result<(), String> {
+        let read = self.watch();
+        let append = &self.history.requests[request].append;
+        let named = append.events.iter().any(|event| event.stream.as_ref() == Some(stream));
+        let info = model::info(&self.witness.log, stream);
+        let ended = info.tombstoned && info.last == Some(revision);
+        if named && (ended || !read && self.faulty) {
+            return Ok(());
+        }
+        Err(format!("request {request} is told that {stream} was ended at {revision}: {info:?}"))
     }
 
     fn check_reused(&mut self, request: usize, position: Position) -> Result<(), String> {

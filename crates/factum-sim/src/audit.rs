@@ -6,6 +6,7 @@ use crate::{
     order::{Moment, Role, in_real_time},
     reading::everything,
     scene::Scene,
+    witness::Witness,
 };
 
 impl Scene {
@@ -23,19 +24,21 @@ impl Scene {
             }
             Ok((head, mut events)) => {
                 self.tally.add("audits");
-                let (known, shown) = (self.witness.log.len(), self.witness.shown);
-                if head < shown || events.len() as u64 != head {
-                    let count = events.len();
+                let (known, shown) = (self.witness.head(), self.witness.shown);
+                let known_now = events.partition_point(|event| event.position.0 <= known);
+                let fresh = events.split_off(known_now);
+                if head < shown || known + fresh.len() as u64 != head {
+                    let count = fresh.len();
                     self.note(Err(format!(
-                        "{count} events are there at head {head}, and {shown} were shown"
+                        "{count} events are there after {known} at head {head}, and {shown} were \
+                         shown"
                     )));
                     return true;
                 }
-                let fresh = events.split_off(known);
-                let other = events.iter().zip(&self.witness.log).find(|(a, b)| a != b);
-                if let Some((now, before)) = other {
-                    let what = format!("the event {before:?} is now {now:?}");
-                    self.note(Err(what));
+                let Witness { log, fates, .. } = &mut self.witness;
+                let compared = fates.compare(log, &events, Some(self.step));
+                if compared.is_err() {
+                    self.note(compared);
                     return true;
                 }
                 let extended = self.witness.extend(fresh, &mut self.history);

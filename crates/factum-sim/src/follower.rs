@@ -3,8 +3,12 @@
 
 use std::task::{Context, Poll, Waker};
 
-use factum_store::{
-    BoxStream, Ledger, Position, Query, ReadError, RecordedEvent, Signal, Subscribe,
+use factum_store::{BoxStream, Ledger, Position, Query, ReadError, Signal, Subscribe, Timestamp};
+use futures_lite::future::block_on;
+
+use crate::{
+    fates::{Verdict, Visible},
+    witness::Witness,
 };
 
 /// A subscriber. It survives restarts by subscribing again where it was.
@@ -13,6 +17,16 @@ pub(crate) struct Follower {
     /// Every matching event up to here was yielded.
     upto: Position,
     stream: Option<BoxStream<Result<Signal, ReadError>>>,
+    looks: Looks,
+}
+
+/// When the subscription may have looked at what it has not yielded yet.
+#[derive(Clone, Copy, Default)]
+struct Looks {
+    /// Not at an earlier head, nor before this step.
+    since: Option<(Position, u64)>,
+    /// When the clock was between these.
+    clock: Option<[Timestamp; 2]>,
 }
 
 /// What a poll came to.
@@ -27,26 +41,43 @@ pub(crate) enum Polled {
 
 impl Follower {
     pub(crate) fn new(query: Query, after: Position) -> Self {
-        Self { query, upto: after, stream: None }
+        Self { query, upto: after, stream: None, looks: Looks::default() }
     }
 
     /// The ledger it followed is gone.
     pub(crate) fn leave(&mut self) {
-        self.stream = None;
+        (self.stream, self.looks) = (None, Looks::default());
     }
 
-    pub(crate) fn poll(&mut self, ledger: &dyn Ledger) -> Polled {
+    pub(crate) fn poll(
+        &mut self,
+        ledger: &dyn Ledger,
+        now: impl Fn() -> Timestamp,
+        step: u64,
+    ) -> Polled {
+        let before = now();
+        if self.looks.since.is_none() {
+            let head = block_on(ledger.head()).map_or(Position::START, |head| head.position);
+            self.looks.since = Some((head, step));
+        }
+        let polled = self.poll_now(ledger);
+        let [from, to] = self.looks.clock.unwrap_or([before, before]);
+        self.looks.clock = Some([from.min(before), to.max(now())]);
+        polled
+    }
+
+    fn poll_now(&mut self, ledger: &dyn Ledger) -> Polled {
         let subscribe =
             || ledger.subscribe(Subscribe { query: self.query.clone(), after: self.upto });
         let stream = self.stream.get_or_insert_with(subscribe);
         match stream.as_mut().poll_next(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Some(Ok(signal))) => Polled::Said(signal),
             Poll::Ready(Some(Err(error))) => {
-                self.stream = None;
+                self.leave();
                 Polled::Ended(Some(error))
             }
             Poll::Ready(None) => {
-                self.stream = None;
+                self.leave();
                 Polled::Ended(None)
             }
             Poll::Pending => Polled::Pending,
@@ -54,28 +85,41 @@ impl Follower {
     }
 
     /// Whether that is what it should say, given the log at least up to it.
-    pub(crate) fn check(&mut self, signal: &Signal, log: &[RecordedEvent]) -> Result<(), String> {
-        let after = log.iter().skip(self.upto.0 as usize);
-        let next = after.clone().find(|event| self.query.matches(event));
-        let upto = match signal {
-            Signal::Event(event) if Some(&**event) == next => event.position,
-            Signal::Event(event) => {
-                let (at, next) = (event.position, next.map(|event| event.position));
-                return Err(format!("a subscription yields {at}, where {next:?} is the next"));
-            }
-            Signal::CaughtUp(head) => head.position,
-            Signal::Progress(upto) => *upto,
+    pub(crate) fn check(
+        &mut self,
+        signal: &Signal,
+        witness: &Witness,
+        step: u64,
+    ) -> Result<(), String> {
+        let (upto, event) = match signal {
+            Signal::Event(event) => (event.position, Some(&**event)),
+            Signal::CaughtUp(head) => (head.position, None),
+            Signal::Progress(upto) => (*upto, None),
         };
-        if upto < self.upto || upto.0 > log.len() as u64 {
+        let log = &witness.log;
+        let again = event.is_some() && upto == self.upto;
+        if upto < self.upto || again || upto.0 > witness.head() {
             return Err(format!("a subscription at {} says it is at {upto}", self.upto));
         }
-        if let Some(next) = next
-            && !matches!(signal, Signal::Event(_))
-            && next.position <= upto
+        let (since, since_step) = self.looks.since.unwrap_or_default();
+        let heads = since.0.min(witness.head())..=witness.head();
+        let clock = self.looks.clock.unwrap_or_default();
+        let visible = Visible::of(&self.query, log, &witness.fates, heads, clock, since_step);
+        let passed = &log[self.upto.0 as usize..upto.0 as usize - usize::from(event.is_some())];
+        if let Some(skipped) = passed.iter().find(|event| visible.verdict(event) == Verdict::Must) {
+            return Err(format!("a subscription is at {upto} and skipped {}", skipped.position));
+        }
+        if let Some(event) = event
+            && (log.get(upto.0 as usize - 1) != Some(event)
+                || visible.verdict(event) == Verdict::Never)
         {
-            return Err(format!("a subscription is at {upto} and skipped {}", next.position));
+            return Err(format!("a subscription at {} yields {event:?}", self.upto));
         }
         self.upto = upto;
+        if let Signal::CaughtUp(head) = signal {
+            // What it yields from now on it has not looked at yet.
+            self.looks = Looks { since: Some((head.position.next(), step)), clock: None };
+        }
         Ok(())
     }
 }

@@ -10,6 +10,8 @@
 
 mod answers;
 mod audit;
+mod compacting;
+mod fates;
 mod follower;
 mod history;
 mod life;

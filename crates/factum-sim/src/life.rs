@@ -29,9 +29,10 @@ pub(crate) struct Run {
 /// Small segments, so that they roll, and everything in one order.
 pub(crate) fn options(machine: &SimulatedMachine, plan: &Plan) -> Options {
     let small = Options {
-        segment_bytes_max: 8 << 10,
+        segment_bytes_max: [5 << 10, 6 << 10, 8 << 10][plan.seed as usize % 3],
         write_ahead_bytes: 2 << 10,
         background: false,
+        compress: plan.seed.is_multiple_of(5),
         ..Options::on(machine.clone())
     };
     #[cfg(feature = "sabotage")]
@@ -58,7 +59,7 @@ impl Run {
     }
 
     pub(crate) fn scene(&self) -> MutexGuard<'_, Scene> {
-        self.scene.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.scene)
     }
 
     /// Opens the ledger, however often a fault gets in the way, and audits it.
@@ -129,30 +130,31 @@ impl Run {
         self.open = Some((data, hand));
     }
 
-    /// Others go on at each write and sync of the log.
+    /// Others go on at each write and sync of the log, and of files that take another's place.
     fn watch(&self) {
         let weak = Arc::downgrade(&self.scene);
         self.scene().machine.watch(move |path| {
             let Some(scene) = weak.upgrade() else { return };
-            if path.extension().is_some_and(|extension| extension == "log")
-                && let Ok(mut scene) = scene.try_lock()
-            {
-                scene.between();
+            let Ok(mut scene) = scene.try_lock() else { return };
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("log") if path.starts_with(DIR) => scene.between(),
+                Some("tmp") => scene.meanwhile(),
+                _ => {}
             }
         });
     }
 
     /// The writer serves what waits, and its answers are taken.
     pub(crate) fn turn(&mut self) {
-        let Some((_, hand)) = &mut self.open else { return };
-        self.scene.lock().unwrap_or_else(PoisonError::into_inner).say(|_| "the writer".into());
-        hand.turn();
-        let scene = &mut *self.scene();
-        scene.step += 1;
-        scene.tally.add("turns of the writer");
-        scene.between();
-        scene.watch();
-        scene.collect();
+        if let Some((_, hand)) = &mut self.open {
+            turn(&self.scene, hand);
+        }
+    }
+
+    /// The writer, the ledger and the scene, for who works beside it; `None` while it is closed.
+    pub(crate) fn parts(&mut self) -> Option<(&DataDir, &mut HandDriven, &Mutex<Scene>)> {
+        let (data, hand) = self.open.as_mut()?;
+        Some((data, hand, &self.scene))
     }
 
     /// What has to happen now: a crashed machine restarts, a ledger that failed is opened again.
@@ -184,7 +186,7 @@ impl Run {
                 return;
             }
             let number = scene.history.requests.len();
-            let append = Append::new(workload::events(&mut scene.rng, number));
+            let append = Append::new([workload::plain(number)]);
             let request = scene.history.request(append.clone());
             let step = scene.step;
             let attempt = scene.history.attempt(request, step);
@@ -278,6 +280,22 @@ impl Run {
         scene.tally.add("power cuts");
         scene.machine = scene.machine.restart();
     }
+}
+
+/// A turn of the writer, in which the scene is not held.
+pub(crate) fn turn(scene: &Mutex<Scene>, hand: &mut HandDriven) {
+    lock(scene).say(|_| "the writer".into());
+    hand.turn();
+    let scene = &mut *lock(scene);
+    scene.step += 1;
+    scene.tally.add("turns of the writer");
+    scene.between();
+    scene.watch();
+    scene.collect();
+}
+
+pub(crate) fn lock(scene: &Mutex<Scene>) -> MutexGuard<'_, Scene> {
+    scene.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a ledger's life ends.

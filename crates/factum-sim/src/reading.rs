@@ -1,16 +1,19 @@
 //! Readers: pages, look-ups, subscriptions and `verify`, each compared with the log that is known.
 //! An error is an answer while a fault may come about; other data never is.
 
-use factum_engine::EngineLedger;
+use factum_engine::{EngineLedger, machine::Machine};
 use factum_store::{
-    Direction, EventId, Ledger, Page, Position, Query, Read, ReadError, RecordedEvent, Timestamp,
+    Direction, Ledger, Page, Position, Query, Read, ReadError, RecordedEvent, Timestamp,
 };
 use futures_lite::future::block_on;
 
 use crate::{
+    fates::{Fate, Verdict, Visible},
     follower::{Follower, Polled},
     history::Answer,
+    model,
     scene::Scene,
+    witness::Witness,
     workload,
 };
 
@@ -81,7 +84,7 @@ impl Scene {
         self.witness.head() >= head || (self.watch() && self.witness.head() >= head)
     }
 
-    fn failed(&mut self, who: &str, error: &ReadError) {
+    pub(crate) fn failed(&mut self, who: &str, error: &ReadError) {
         self.tally.add("reads that failed");
         self.say(|_| format!("{who} is told: {error}"));
         if !self.faulty {
@@ -93,12 +96,14 @@ impl Scene {
         let Some(ledger) = self.ledger.clone() else { return };
         let read = workload::read(&mut self.rng, self.witness.head());
         self.say(|_| format!("read {read:?}"));
+        let before = self.machine.now();
         match block_on(ledger.read(read.clone())) {
             Err(error) => self.failed("a reader", &error),
             Ok(page) => {
                 self.tally.add("reads");
+                let clock = [before, self.machine.now()];
                 if self.known(page.head.position.0) {
-                    let checked = check_page(&read, &page, &self.witness.log);
+                    let checked = check_page(&read, &page, &self.witness, clock);
                     self.note(checked);
                     self.shown(page.head.position.0);
                     let client = self.rng.usize(..self.clients.len());
@@ -120,7 +125,8 @@ impl Scene {
         }
         let which = self.rng.usize(..self.followers.len());
         for _ in 0..self.rng.usize(1..12) {
-            match self.followers[which].poll(&ledger) {
+            let now = || self.machine.now();
+            match self.followers[which].poll(&ledger, now, self.step) {
                 Polled::Pending => return,
                 Polled::Ended(error) => {
                     let error = error.unwrap_or(ReadError::Unavailable("it ended".into()));
@@ -133,10 +139,11 @@ impl Scene {
                         factum_store::Signal::CaughtUp(head) => head.position.0,
                         factum_store::Signal::Progress(upto) => upto.0,
                     };
-                    if !self.known(upto) {
+                    // It may have looked at all that is there.
+                    if !self.known(upto.max(head_of(&ledger))) {
                         return self.followers[which].leave();
                     }
-                    let checked = self.followers[which].check(&signal, &self.witness.log);
+                    let checked = self.followers[which].check(&signal, &self.witness, self.step);
                     self.note(checked);
                     if self.violation.is_some() {
                         return;
@@ -155,9 +162,10 @@ impl Scene {
         self.tally.add("look-ups");
         let at = self.rng.usize(..self.witness.log.len());
         let event = self.witness.log[at].clone();
-        let answer = match self.rng.u8(..3) {
-            0 => self.by_id(&ledger, event.id, Some(&event)),
+        let answer = match self.rng.u8(..4) {
+            0 => self.by_id(&ledger, &event),
             1 => self.by_time(&ledger, event.recorded_at),
+            2 => self.by_name(&ledger),
             _ => self.by_key(&ledger),
         };
         match answer {
@@ -166,15 +174,29 @@ impl Scene {
         }
     }
 
+    /// An event that was dropped is answered with nothing.
     fn by_id(
         &self,
         ledger: &EngineLedger,
-        id: EventId,
-        expected: Option<&RecordedEvent>,
+        event: &RecordedEvent,
     ) -> Result<Result<(), String>, ReadError> {
-        let found = block_on(ledger.event(id))?;
-        let same = found.as_ref() == expected;
-        Ok(if same { Ok(()) } else { Err(format!("the event {id} is answered with {found:?}")) })
+        let found = block_on(ledger.event(event.id))?;
+        let fits = match self.witness.fates.of(event.position) {
+            Fate::Kept => found.as_ref() == Some(event),
+            Fate::MayBeGone => found.as_ref().is_none_or(|found| found == event),
+            Fate::Gone { .. } => found.is_none(),
+        };
+        let what = || format!("the event {event:?} is answered with {found:?}");
+        Ok(if fits { Ok(()) } else { Err(what()) })
+    }
+
+    /// What a stream is, and what is kept of it.
+    fn by_name(&mut self, ledger: &EngineLedger) -> Result<Result<(), String>, ReadError> {
+        let stream = workload::any_stream(&mut self.rng);
+        let found = block_on(ledger.stream(stream.clone()))?;
+        let expected = model::info(&self.witness.log, &stream);
+        let what = || format!("the stream {stream} is {found:?}, not {expected:?}");
+        Ok(if found == expected { Ok(()) } else { Err(what()) })
     }
 
     fn by_time(
@@ -248,22 +270,41 @@ impl Scene {
     }
 }
 
-/// A page is the first of what the query matches in its range, up to the head that it reports, and
-/// its `next` asks for the rest.
-pub(crate) fn check_page(read: &Read, page: &Page, log: &[RecordedEvent]) -> Result<(), String> {
-    let head = page.head.position.0 as usize;
-    let Some(prefix) = log.get(..head) else {
-        return Err(format!("a page is of head {head}, and the ledger has {}", log.len()));
+/// A page is the first of what the query shows in its range, up to the head that it reports and
+/// while the clock is between two times, and its `next` asks for the rest.
+pub(crate) fn check_page(
+    read: &Read,
+    page: &Page,
+    witness: &Witness,
+    clock: [Timestamp; 2],
+) -> Result<(), String> {
+    let head = page.head.position.0;
+    let Some(prefix) = witness.log.get(..head as usize) else {
+        return Err(format!("a page is of head {head}, and the ledger has {}", witness.head()));
     };
-    let expected = matching(read, prefix);
-    let count = page.events.len();
-    let rest = expected.get(count..);
-    let same = rest.is_some() && page.events.iter().eq(expected[..count].iter().copied());
-    if !same || count > read.limit {
+    let Witness { log, fates, .. } = witness;
+    let visible = Visible::of(&read.query, log, fates, head..=head, clock, u64::MAX);
+    let rest = page.next.as_ref().map_or(Vec::new(), |next| within(next, prefix));
+    let mut shown = page.events.iter().peekable();
+    for event in within(read, prefix) {
+        let is_shown = shown.next_if(|shown| *shown == event).is_some();
+        let is_left = rest.first().is_some_and(|first| first.position == event.position);
+        if is_left {
+            break;
+        }
+        match (visible.verdict(event), is_shown) {
+            (Verdict::Must, false) | (Verdict::Never, true) => {
+                let (at, verdict) = (event.position, visible.verdict(event));
+                return Err(format!("{read:?} at head {head}, {verdict:?} show {at}: {page:?}"));
+            }
+            _ => {}
+        }
+    }
+    let same = |next: &Read| (&next.query, next.direction) == (&read.query, read.direction);
+    if shown.next().is_some() || page.events.len() > read.limit {
         return Err(format!("{read:?} at head {head} is answered with {:?}", page.events));
     }
-    let left = page.next.as_ref().map_or(Vec::new(), |next| matching(next, prefix));
-    if Some(left.as_slice()) != rest {
+    if !page.next.as_ref().is_none_or(same) || !within(read, prefix).ends_with(&rest) {
         return Err(format!("{read:?} at head {head} goes on with {:?}", page.next));
     }
     if let Some(last) = prefix.last()
@@ -274,10 +315,10 @@ pub(crate) fn check_page(read: &Read, page: &Page, log: &[RecordedEvent]) -> Res
     Ok(())
 }
 
-fn matching<'a>(read: &Read, log: &'a [RecordedEvent]) -> Vec<&'a RecordedEvent> {
-    let within = |event: &&RecordedEvent| {
-        event.position > read.after && event.position <= read.up_to && read.query.matches(event)
-    };
+/// The events of a read's range, in its order.
+fn within<'a>(read: &Read, log: &'a [RecordedEvent]) -> Vec<&'a RecordedEvent> {
+    let within =
+        |event: &&RecordedEvent| event.position > read.after && event.position <= read.up_to;
     match read.direction {
         Direction::Forward => log.iter().filter(within).collect(),
         Direction::Backward => log.iter().rev().filter(within).collect(),

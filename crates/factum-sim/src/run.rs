@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use factum_engine::machine::Faults;
 
 use crate::{
-    life::{End, Run},
+    life::{DIR, End, Run},
     tally::Tally,
 };
 
@@ -73,6 +73,7 @@ fn play(run: &mut Run) {
             28 => run.end(End::Stop),
             29 => run.end(End::Kill),
             30 => run.end(End::Cut),
+            31..=34 => run.compact(),
             _ => run.scene().anything(),
         }
         run.settle();
@@ -98,6 +99,7 @@ fn finish(run: &mut Run) {
     let head = scene.witness.head();
     scene.tally.count("events", head);
     let logs = scene.machine.paths();
-    let logs = logs.iter().filter(|path| path.extension().is_some_and(|name| name == "log"));
+    let logs = logs.iter().filter(|path| path.starts_with(DIR));
+    let logs = logs.filter(|path| path.extension().is_some_and(|name| name == "log"));
     scene.tally.count("segments rolled", logs.count() as u64 - 1);
 }

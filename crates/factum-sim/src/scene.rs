@@ -121,7 +121,12 @@ impl Scene {
         if head != self.heads[1] {
             self.heads = [self.heads[1], head];
         }
-        if self.rng.u8(..3) == 0 {
+        self.meanwhile();
+    }
+
+    /// Something is written or synced: somebody else may go on.
+    pub(crate) fn meanwhile(&mut self) {
+        if self.ledger.is_some() && self.rng.u8(..3) == 0 {
             self.step += 1;
             match self.rng.u8(..4) {
                 0 => self.submit(),

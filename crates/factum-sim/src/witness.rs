@@ -7,12 +7,18 @@ use factum_store::{
     Append, IdempotencyKey, NewEvent, Position, RecordedEvent, Revision, StreamName, Timestamp,
 };
 
-use crate::{history::History, model};
+use crate::{
+    fates::{Fate, Fates},
+    history::History,
+    model,
+};
 
 /// The ledger as it was seen.
 #[derive(Default)]
 pub(crate) struct Witness {
     pub(crate) log: Vec<RecordedEvent>,
+    /// What became of each of them.
+    pub(crate) fates: Fates,
     /// The greatest head that anybody was shown.
     pub(crate) shown: u64,
     streams: HashMap<StreamName, Revision>,
@@ -84,7 +90,12 @@ impl Witness {
         append: &Append,
     ) -> Result<(), String> {
         let at = self.head() + 1;
-        if let Some(broken) = model::broken(&self.log, &append.conditions) {
+        if let Some((stream, _)) = model::ended(&self.log, &append.events) {
+            return Err(format!("request {request} stands at {at} in {stream}, which is ended"));
+        }
+        // What may be gone was perhaps not in the way.
+        let there = |event: &RecordedEvent| self.fates.of(event.position) == Fate::Kept;
+        if let Some(broken) = model::broken(&self.log, &append.conditions, there) {
             return Err(format!(
                 "request {request} stands at {at} against its condition {broken:?}"
             ));

@@ -24,6 +24,8 @@ pub(crate) use frame::{Encoded, Frame, FrameRef, Patch, Stamp, mark};
 pub(crate) use header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 pub(crate) use id::IdRoot;
 pub(crate) use packed::PackedDamage;
+#[cfg(feature = "simulation")]
+pub(crate) use packed::remember_alone;
 pub(crate) use packing::Packer;
 pub(crate) use recovery::{Recovered, Survivors, Tail as RecoveredTail, recover, survivors};
 pub(crate) use rewrite::{Fate, rewritten};

@@ -28,9 +28,33 @@ const CACHE_BYTES: u64 = 32 << 20;
 /// A block of a file: a number that is given once for each opened file, and the block's.
 type Key = (u64, u32);
 
-static CACHE: LazyLock<Cache<Key, Bytes, Weight>> =
-    LazyLock::new(|| Cache::with_weighter(1_024, CACHE_BYTES, Weight));
+type Blocks = Cache<Key, Bytes, Weight>;
+
+static CACHE: LazyLock<Blocks> = LazyLock::new(|| Cache::with_weighter(1_024, CACHE_BYTES, Weight));
 static OPENED: AtomicU64 = AtomicU64::new(0);
+
+#[cfg(feature = "simulation")]
+thread_local! {
+    /// What a simulation reads must not depend on what others have read.
+    static OWN: std::cell::RefCell<Option<Arc<Blocks>>> = const {
+        std::cell::RefCell::new(None)
+    };
+}
+
+/// From now on this thread keeps blocks in a cache of its own, which is empty.
+#[cfg(feature = "simulation")]
+pub(crate) fn remember_alone() {
+    OWN.set(Some(Arc::new(Cache::with_weighter(16, CACHE_BYTES, Weight))));
+}
+
+/// Asks the cache.
+fn with_cache<T>(ask: impl FnOnce(&Blocks) -> T) -> T {
+    #[cfg(feature = "simulation")]
+    if let Some(own) = OWN.with_borrow(Clone::clone) {
+        return ask(&own);
+    }
+    ask(&CACHE)
+}
 
 #[derive(Clone)]
 struct Weight;
@@ -83,7 +107,7 @@ impl Packed {
     }
 
     fn table(&self) -> io::Result<Bytes> {
-        if let Some(table) = CACHE.get(&(self.number, TABLE)) {
+        if let Some(table) = with_cache(|cache| cache.get(&(self.number, TABLE))) {
             return Ok(table);
         }
         let at = self.packing.table_at;
@@ -92,14 +116,14 @@ impl Packed {
         if u64_at(&table, rows.len()) != Some(check(&self.header, TABLE, &rows)) {
             return Err(self.damage(at, "the table of its blocks is damaged"));
         }
-        CACHE.insert((self.number, TABLE), rows.clone());
+        with_cache(|cache| cache.insert((self.number, TABLE), rows.clone()));
         Ok(rows)
     }
 
     /// A block as it was. Whoever reads all of it is reading through, and is not remembered.
     fn block(&self, block: u32, whole: bool) -> io::Result<Bytes> {
         let key = (self.number, block);
-        if let Some(known) = CACHE.get(&key) {
+        if let Some(known) = with_cache(|cache| cache.get(&key)) {
             return Ok(known);
         }
         let table = self.table()?;
@@ -119,7 +143,7 @@ impl Packed {
         let bytes = bytes.map(Bytes::from);
         let bytes = bytes.ok_or_else(|| self.damage(begin, "a block can't be decompressed"))?;
         if !whole {
-            CACHE.insert(key, bytes.clone());
+            with_cache(|cache| cache.insert(key, bytes.clone()));
         }
         Ok(bytes)
     }

@@ -71,3 +71,28 @@ fn g10_damage_that_is_cut_off_like_a_torn_tail_is_found() {
 fn g1_g10_a_frame_that_is_accepted_without_its_checksum_is_found() {
     finds(Sabotage::ChecksumIgnored, 500);
 }
+
+#[test]
+fn retention_a_hidden_event_that_is_shown_is_found() {
+    finds(Sabotage::HiddenShown, 100);
+}
+
+#[test]
+fn retention_a_tombstone_that_is_ignored_is_found() {
+    finds(Sabotage::TombstoneIgnored, 100);
+}
+
+#[test]
+fn retention_a_compaction_that_drops_more_than_is_hidden_is_found() {
+    finds(Sabotage::CompactionDropsMore, 100);
+}
+
+#[test]
+fn g5_a_compaction_that_loses_keys_is_found() {
+    finds(Sabotage::CompactionForgetsKeys, 300);
+}
+
+#[test]
+fn g2_a_rewritten_segment_that_is_not_synced_is_found() {
+    finds(Sabotage::CompactionNotSynced, 500);
+}
