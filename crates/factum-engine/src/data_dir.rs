@@ -192,6 +192,12 @@ impl DataDir {
         (self.path(name), &self.options, self.lock.clone())
     }
 
+    /// A ledger that was opened by who drives its writer by hand.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn opened(&self, name: &str, ledger: &EngineLedger) {
+        self.open.lock().insert(name.to_owned(), ledger.downgrade());
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(LEDGERS).join(name)
     }

@@ -18,7 +18,7 @@ use crate::{
     machine::Lock,
     options::Options,
     reader::{self, Explain, IndexedSegment, SegmentIndex, Sight, Subscription, lookup},
-    sabotage::Sabotage,
+    sabotage::{Sabotage, Switch},
     salvage,
     sealing::{closed_at, open_index, push_frame},
     shared::Shared,
@@ -103,6 +103,7 @@ impl EngineLedger {
             }
             opened => opened?,
         };
+        switch.opened();
         let shared = Arc::new(Shared::new(opened.segments, opened.head, switch));
         let (inbox, memory) = (Arc::new(Inbox::default()), Arc::new(Memory::default()));
         let mut writer = None;
@@ -427,7 +428,7 @@ fn open_active(
         );
     }
     if writable {
-        make_durable(&log, &found)?;
+        make_durable(&log, &found, options.switch())?;
     }
     let tail = Arc::new(Tail::of(log.header.covered()));
     let mut recent = Recent::new(log.first().prev());
@@ -446,14 +447,27 @@ fn open_active(
     }
     let index = SegmentIndex::Tail(Arc::clone(&tail));
     segments.push(Arc::new(IndexedSegment { log: Arc::clone(&log), index }));
-    Ok(Opened { segments, active: log, tail, recent, head, end: found.end })
+    let kept = options.switch().is(Sabotage::MarkKept);
+    let end = if kept { behind_mark(&log, found.end)? } else { found.end };
+    Ok(Opened { segments, active: log, tail, recent, head, end })
+}
+
+/// A deliberate bug: where the mark at the end of a segment ends.
+fn behind_mark(log: &Segment, end: u64) -> Result<u64, EngineError> {
+    let (first, recorded_at) = (Position::START, Timestamp::default());
+    let stamp = Stamp { first, recorded_at, synced_upto: first };
+    let mut there = mark(&log.header, end, stamp);
+    let len = log.file.read_at(&mut there, end);
+    let len = len.map_err(|error| EngineError::io("reading", &log.path, error))?;
+    let marked = there[..len].iter().any(|byte| *byte != 0);
+    Ok(if marked { end + len as u64 } else { end })
 }
 
 /// Makes what was found durable before anybody is shown it. The process that wrote the last frames
 /// may have been killed before their sync, or their sync may have failed: then they are in memory,
 /// look clean, and are not on the disk. So they are written again, a torn tail is zeroed with them,
 /// and a mark says from now on that they were safe.
-fn make_durable(log: &Segment, found: &Recovered) -> Result<(), EngineError> {
+fn make_durable(log: &Segment, found: &Recovered, switch: Switch) -> Result<(), EngineError> {
     let end = match found.tail {
         RecoveredTail::Torn { to } => to,
         RecoveredTail::Clean => found.end,
@@ -468,7 +482,9 @@ fn make_durable(log: &Segment, found: &Recovered) -> Result<(), EngineError> {
     }
     log.file.write_at(&frames, found.unwitnessed).map_err(failed)?;
     // Before the mark: should its own sync fail, the next start believes it.
-    log.file.sync().map_err(failed)?;
+    if !switch.is(Sabotage::MarkBeforeSync) {
+        log.file.sync().map_err(failed)?;
+    }
     cut(log, found.end, end)?;
     let (first, synced_upto) = (found.next, last.last());
     let stamp = Stamp { first, recorded_at: last.recorded_at(), synced_upto };

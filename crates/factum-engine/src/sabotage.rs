@@ -47,6 +47,14 @@ pub enum Sabotage {
     CompactionNotSynced,
     /// A backup takes events that are not known durable (breaks G2).
     BackupOfUnsynced,
+    /// The generation before is removed before the name of the next one is durable (breaks G2).
+    OldRemovedFirst,
+    /// The next frame is written behind the mark of a clean stop instead of over it (breaks G2).
+    MarkKept,
+    /// Opening says that frames are safe before they are (breaks G10).
+    MarkBeforeSync,
+    /// What was whole when the ledger was opened is not checked again (breaks G10).
+    RotServed,
 }
 
 #[cfg(feature = "sabotage")]
@@ -77,6 +85,13 @@ impl Switch {
         #[cfg(feature = "sabotage")]
         CHECKSUM_IGNORED.set(_ignored);
         self
+    }
+
+    /// The ledger is open.
+    pub(crate) fn opened(self) {
+        let _served = self.is(Sabotage::RotServed);
+        #[cfg(feature = "sabotage")]
+        CHECKSUM_IGNORED.set(checksum_ignored() || _served);
     }
 
     /// Whether this one is on. Without the feature it never is, and costs nothing.

@@ -29,6 +29,7 @@ impl HandDriven {
         let (dir, options, lock) = data.parts(name);
         let (ledger, writer) = EngineLedger::with_writer(&dir, options, lock)?;
         let writer = writer.ok_or(EngineError::ReadOnly(dir))?;
+        data.opened(name, &ledger);
         Ok(Self { ledger, writer })
     }
 

@@ -56,9 +56,11 @@ pub(crate) fn frames_upto(
 /// All bytes of a file.
 pub(crate) fn whole(file: &dyn File) -> io::Result<Bytes> {
     let mut bytes = vec![0; file.len()? as usize];
-    let read = file.read_at(&mut bytes, 0)?;
-    bytes.truncate(read);
-    Ok(bytes.into())
+    match file.read_at(&mut bytes, 0)? == bytes.len() {
+        true => Ok(bytes.into()),
+        // A read that ends early is no end of the file.
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 /// Puts a file in place, whole or not at all.

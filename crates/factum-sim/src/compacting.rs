@@ -35,7 +35,7 @@ struct Compaction {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Hidden {
+pub(crate) enum Hidden {
     Surely,
     Perhaps,
 }
@@ -74,9 +74,7 @@ impl Scene {
         }
         if self.rng.u8(..3) == 0 {
             let faults = faults(&mut self.rng);
-            self.faulty = true;
-            self.machine.set_faults(faults);
-            self.say(|_| format!("from now on {faults:?}"));
+            self.inject(faults);
         }
         let request = Compact { dry_run: self.rng.u8(..10) == 0, compress: self.rng.u8(..3) == 0 };
         let now = self.machine.now();
@@ -195,7 +193,7 @@ impl Scene {
 }
 
 /// What is hidden now, up to a position.
-fn hidden(witness: &Witness, upto: u64, now: Timestamp) -> Vec<(Position, Hidden)> {
+pub(crate) fn hidden(witness: &Witness, upto: u64, now: Timestamp) -> Vec<(Position, Hidden)> {
     // It takes its time a few calls later.
     let clock = [now, Timestamp::from_micros(now.micros + 10)];
     let head = witness.head();
@@ -218,8 +216,8 @@ fn hidden(witness: &Witness, upto: u64, now: Timestamp) -> Vec<(Position, Hidden
     hidden
 }
 
-/// What goes wrong in a compaction: it makes some twenty calls for each segment.
-fn faults(rng: &mut fastrand::Rng) -> Faults {
+/// What goes wrong in a compaction or a backup: they make some twenty calls for each segment.
+pub(crate) fn faults(rng: &mut fastrand::Rng) -> Faults {
     let none = Faults::default();
     match rng.u8(..9) {
         0..=3 => Faults { crash_at: Some(rng.u64(1..45)), ..none },

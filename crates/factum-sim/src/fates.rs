@@ -25,21 +25,28 @@ pub(crate) enum Fate {
     },
 }
 
-/// What became of each event.
+/// What became of each event, and whether it was ever in doubt.
 #[derive(Clone, Default)]
-pub(crate) struct Fates(Vec<Fate>);
+pub(crate) struct Fates(Vec<(Fate, bool)>);
 
 impl Fates {
     pub(crate) fn of(&self, position: Position) -> Fate {
-        self.0.get(position.0 as usize).copied().unwrap_or_default()
+        self.0.get(position.0 as usize).map(|(fate, _)| *fate).unwrap_or_default()
+    }
+
+    /// Whether a compaction may have dropped it at any time, on the disk if not in memory.
+    pub(crate) fn doubted(&self, position: Position) -> bool {
+        self.0.get(position.0 as usize).is_some_and(|(_, doubted)| *doubted)
     }
 
     pub(crate) fn set(&mut self, position: Position, fate: Fate) {
         let at = position.0 as usize;
         if at >= self.0.len() {
-            self.0.resize(at + 1, Fate::Kept);
+            self.0.resize(at + 1, (Fate::Kept, false));
         }
-        self.0[at] = fate;
+        let (now, doubted) = &mut self.0[at];
+        *doubted |= fate != Fate::Kept;
+        *now = fate;
     }
 
     /// Compares what is read of the ledger with what is known of it: what is kept is there byte for

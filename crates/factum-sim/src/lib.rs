@@ -10,6 +10,7 @@
 
 mod answers;
 mod audit;
+mod backups;
 mod compacting;
 mod fates;
 mod follower;
@@ -19,6 +20,7 @@ mod model;
 mod order;
 mod reading;
 mod rot;
+mod rot_while_open;
 mod run;
 mod scene;
 mod tally;

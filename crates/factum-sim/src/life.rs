@@ -12,7 +12,7 @@ use factum_engine::{
 };
 use factum_store::Append;
 
-use crate::{history::Answer, rot, run::Plan, scene::Scene, workload};
+use crate::{history::Answer, rot, rot_while_open, run::Plan, scene::Scene, workload};
 
 /// Where the data directory is.
 pub(crate) const DIR: &str = "/data";
@@ -54,7 +54,7 @@ pub(crate) fn open(
 impl Run {
     pub(crate) fn new(plan: Plan) -> Self {
         let machine = SimulatedMachine::new(plan.seed);
-        let scene = Scene::new(plan.seed, machine, plan.traced);
+        let scene = Scene::new(plan, machine);
         Self { plan, scene: Arc::new(Mutex::new(scene)), open: None }
     }
 
@@ -62,14 +62,18 @@ impl Run {
         lock(&self.scene)
     }
 
-    /// Opens the ledger, however often a fault gets in the way, and audits it.
+    /// Opens the ledger, however often a fault gets in the way, and audits it. After a kill there is
+    /// most to make durable, so that is when the opening crashes most often, too.
     pub(crate) fn open(&mut self) {
         for attempt in 0..OPENINGS_MAX {
             let machine = {
                 let scene = &mut *self.scene();
-                let faults = match attempt < 3 && scene.rng.u8(..4) == 0 {
-                    true => opening_faults(&mut scene.rng),
-                    false => Faults::default(),
+                let faults = match scene.rng.u8(..4) {
+                    0 if attempt < 3 => opening_faults(&mut scene.rng),
+                    1 if attempt == 0 && scene.killed => {
+                        Faults { crash_at: Some(scene.rng.u64(1..8)), ..Faults::default() }
+                    }
+                    _ => Faults::default(),
                 };
                 scene.step += 1;
                 scene.faulty = faults != Faults::default();
@@ -114,6 +118,7 @@ impl Run {
             if scene.audit() {
                 let step = scene.step;
                 scene.history.settle(step);
+                scene.check_backup();
             }
             // Opening leaves a witness, unless the disk was full.
             let head = scene.witness.head();
@@ -121,10 +126,10 @@ impl Run {
             if head != scene.heads[1] {
                 scene.heads = [scene.heads[1], head];
             }
+            scene.say(|scene| format!("open at head {}", scene.witness.head()));
+            (scene.unsynced, scene.killed) = (false, false);
             let faults = life_faults(scene);
-            scene.faulty = faults != Faults::default();
-            scene.machine.set_faults(faults);
-            scene.say(|scene| format!("open at head {}, with {faults:?}", scene.witness.head()));
+            scene.inject(faults);
         }
         self.watch();
         self.open = Some((data, hand));
@@ -167,6 +172,8 @@ impl Run {
         if crashed {
             self.end(End::Crash);
         } else if failed {
+            // What did not become durable is in the files, and must not be in a backup.
+            self.back_up();
             let end = if self.scene().rng.bool() { End::Stop } else { End::Kill };
             self.end(end);
         } else if full {
@@ -215,8 +222,32 @@ impl Run {
         if let Some((copy, clean)) = copy
             && self.scene().violation.is_none()
         {
-            rot::trial(&mut self.scene(), &copy, clean, &self.plan);
+            let scene = &mut *self.scene();
+            match scene.rng.bool() {
+                true => rot::trial(scene, &copy, clean, &self.plan),
+                false => rot_while_open::trial(scene, &copy, &self.plan),
+            }
         }
+        let restores = self.scene().rng.u8(..4) == 0;
+        if restores && self.scene().violation.is_none() {
+            self.scene().restore();
+        }
+        if end == End::Stop && self.scene().rng.u8(..3) == 0 {
+            self.crash_behind_the_mark();
+        }
+    }
+
+    /// The first frames after a clean stop, which are written over its mark, meet a crash.
+    fn crash_behind_the_mark(&mut self) {
+        {
+            let scene = &mut *self.scene();
+            let crash_at = Some(scene.rng.u64(1..5));
+            scene.inject(Faults { crash_at, ..Faults::default() });
+            (0..scene.rng.usize(1..4)).for_each(|_| scene.submit());
+        }
+        self.turn();
+        self.scene().tally.add("first frames after a clean stop");
+        self.settle();
     }
 
     /// Ends it; says what the disk was like, if damage is to be tried on it.
@@ -246,7 +277,7 @@ impl Run {
                     self.cut(scene);
                 }
             }
-            End::Kill => scene.machine = scene.machine.kill(),
+            End::Kill => self.kill(scene),
             End::Cut => self.cut(scene),
             End::Crash => self.crash(scene),
         }
@@ -268,11 +299,12 @@ impl Run {
 
     /// The machine crashed at a call: the power went, or only the process.
     fn crash(&self, scene: &mut Scene) {
-        if scene.rng.u8(..3) == 0 {
-            scene.machine = scene.machine.kill();
-        } else {
-            self.cut(scene);
-        }
+        if scene.rng.u8(..3) == 0 { self.kill(scene) } else { self.cut(scene) }
+    }
+
+    fn kill(&self, scene: &mut Scene) {
+        scene.machine = scene.machine.kill();
+        scene.killed = true;
     }
 
     fn cut(&self, scene: &mut Scene) {

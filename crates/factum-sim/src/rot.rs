@@ -1,6 +1,6 @@
 //! Bit rot, tried on a copy of the disk: what is read then is what was there, or an error (G10).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use factum_engine::{EngineError, machine::SimulatedMachine};
 use factum_store::{ReadError, RecordedEvent};
@@ -16,8 +16,7 @@ use crate::{
 /// Damages a file of a copy of the disk, as it was when the ledger's last life ended, opens it, and
 /// reads everything.
 pub(crate) fn trial(scene: &mut Scene, copy: &SimulatedMachine, clean: bool, plan: &Plan) {
-    let paths: Vec<_> = copy.paths().into_iter().filter(|path| path.starts_with(DIR)).collect();
-    let path = paths[scene.rng.usize(..paths.len())].clone();
+    let path = any_file(scene, copy);
     let harm = harm(scene, copy, &path);
     // After a stop that was not clean nothing witnesses the last group.
     let least = if clean { scene.witness.head() } else { scene.witnessed };
@@ -29,14 +28,20 @@ pub(crate) fn trial(scene: &mut Scene, copy: &SimulatedMachine, clean: bool, pla
     scene.note(checked.map_err(|what| format!("{} rotted, {harm:?}: {what}", path.display())));
 }
 
+/// A file of the data directory.
+pub(crate) fn any_file(scene: &mut Scene, copy: &SimulatedMachine) -> PathBuf {
+    let paths: Vec<_> = copy.paths().into_iter().filter(|path| path.starts_with(DIR)).collect();
+    paths[scene.rng.usize(..paths.len())].clone()
+}
+
 /// What is done to a file.
 #[derive(Debug)]
-struct Harm {
+pub(crate) struct Harm {
     at: usize,
     bits: u32,
 }
 
-fn harm(scene: &mut Scene, copy: &SimulatedMachine, path: &Path) -> Harm {
+pub(crate) fn harm(scene: &mut Scene, copy: &SimulatedMachine, path: &Path) -> Harm {
     let (rng, mut harm) = (&mut scene.rng, Harm { at: 0, bits: 0 });
     copy.damage(path, |bytes| {
         if bytes.is_empty() {

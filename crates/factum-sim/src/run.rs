@@ -74,6 +74,7 @@ fn play(run: &mut Run) {
             29 => run.end(End::Kill),
             30 => run.end(End::Cut),
             31..=34 => run.compact(),
+            35 => run.back_up(),
             _ => run.scene().anything(),
         }
         run.settle();
@@ -95,6 +96,7 @@ fn finish(run: &mut Run) {
     scene.audit();
     scene.verify();
     scene.account();
+    scene.restore();
     scene.tally.add("runs that end well");
     let head = scene.witness.head();
     scene.tally.count("events", head);

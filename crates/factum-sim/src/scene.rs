@@ -1,12 +1,16 @@
 //! [`Scene`]: everything of a run but the writer: the machine, the clients, the readers, and what
 //! they know. It is used between the writer's turns, and at each write and sync within them.
 
-use factum_engine::{Answered, EngineLedger, machine::SimulatedMachine};
+use factum_engine::{
+    Answered, EngineLedger,
+    machine::{Faults, SimulatedMachine},
+};
 use factum_store::{Position, Timestamp};
 use fastrand::Rng;
 
 use crate::{
-    follower::Follower, history::History, reading::head_of, tally::Tally, witness::Witness,
+    backups::Finished, follower::Follower, history::History, reading::head_of, run::Plan,
+    tally::Tally, witness::Witness,
 };
 
 /// Everything but the writer.
@@ -41,6 +45,18 @@ pub(crate) struct Scene {
     pub(crate) witnessed: u64,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) violation: Option<String>,
+    pub(crate) plan: Plan,
+    /// Whether a sync may have failed since the ledger was opened, so that what its files say to
+    /// another process is not what the disk has.
+    pub(crate) unsynced: bool,
+    /// Whether the last life was killed: what it had not synced is in memory.
+    pub(crate) killed: bool,
+    /// The last backup that was finished.
+    pub(crate) backup: Option<Finished>,
+    /// Whether one was begun after it.
+    pub(crate) begun: bool,
+    /// Whether one is under way.
+    pub(crate) backing: bool,
 }
 
 /// One that appends, and waits for each answer.
@@ -55,8 +71,8 @@ pub(crate) struct Client {
 }
 
 impl Scene {
-    pub(crate) fn new(seed: u64, machine: SimulatedMachine, traced: bool) -> Self {
-        let mut rng = Rng::with_seed(seed);
+    pub(crate) fn new(plan: Plan, machine: SimulatedMachine) -> Self {
+        let mut rng = Rng::with_seed(plan.seed);
         let clients = (0..rng.usize(2..=8)).map(|_| Client::default()).collect();
         Self {
             rng,
@@ -77,8 +93,14 @@ impl Scene {
             marked: false,
             unmarked: 0,
             witnessed: 0,
-            trace: traced.then(Vec::new),
+            trace: plan.traced.then(Vec::new),
             violation: None,
+            plan,
+            unsynced: false,
+            killed: false,
+            backup: None,
+            begun: false,
+            backing: false,
         }
     }
 
@@ -128,14 +150,23 @@ impl Scene {
     pub(crate) fn meanwhile(&mut self) {
         if self.ledger.is_some() && self.rng.u8(..3) == 0 {
             self.step += 1;
-            match self.rng.u8(..4) {
-                0 => self.submit(),
-                1 => self.read(),
-                2 => self.follow(),
+            match self.rng.u8(..41) {
+                0..=9 => self.submit(),
+                10..=19 => self.read(),
+                20..=29 => self.follow(),
+                30..=31 => self.back_up_beside(),
                 _ => drop(self.watch()),
             }
             self.tally.add("steps during a write or sync");
         }
+    }
+
+    /// What goes wrong from now on.
+    pub(crate) fn inject(&mut self, faults: Faults) {
+        self.faulty |= faults != Faults::default();
+        self.unsynced |= faults.failing_sync.is_some();
+        self.machine.set_faults(faults);
+        self.say(|_| format!("from now on {faults:?}"));
     }
 
     /// The wall clock jumps.

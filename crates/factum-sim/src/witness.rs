@@ -37,6 +37,11 @@ pub(crate) fn parts(key: &IdempotencyKey) -> [String; 3] {
 }
 
 impl Witness {
+    /// Of events that are known already.
+    pub(crate) fn of(log: Vec<RecordedEvent>) -> Self {
+        Self { log, ..Self::default() }
+    }
+
     pub(crate) fn head(&self) -> u64 {
         self.log.len() as u64
     }

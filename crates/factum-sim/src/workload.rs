@@ -48,6 +48,9 @@ pub(crate) fn any_stream(rng: &mut Rng) -> StreamName {
 /// The events of a request; their data says which request it is, and which of its events.
 fn events(rng: &mut Rng, request: usize, ends: Ends<'_>) -> Vec<NewEvent> {
     let count = if rng.u8(..10) == 0 { rng.usize(5..12) } else { rng.usize(1..4) };
+    if rng.u8(..80) == 0 {
+        return large(rng, request);
+    }
     let mut events: Vec<NewEvent> = Vec::new();
     for slot in 0..count {
         let event = match rng.u8(..64) {
@@ -63,6 +66,16 @@ fn events(rng: &mut Rng, request: usize, ends: Ends<'_>) -> Vec<NewEvent> {
         }
     }
     events
+}
+
+/// A batch so large that one event of it is read without the others.
+fn large(rng: &mut Rng, request: usize) -> Vec<NewEvent> {
+    let of = |slot| {
+        let mut event = event(rng, request, slot);
+        event.data = format!("{request}.{slot}:{}", "x".repeat(rng.usize(2_000..4_000))).into();
+        event
+    };
+    (0..8).map(of).collect()
 }
 
 /// An event that nothing stands against.

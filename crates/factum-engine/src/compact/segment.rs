@@ -148,12 +148,16 @@ fn put_in_place(
     last: Position,
 ) -> Result<(), EngineError> {
     let machine = &*options.machine;
+    let unsynced = options.switch().is(Sabotage::OldRemovedFirst);
     let log = Segment::open(machine, fresh, false)?;
     let index = index_of(&log, last)?.seal();
     let index_at = path.with_extension("idx");
     let kept = replace_file(machine, dir, &index_at, &index);
     kept.map_err(|error| EngineError::io("writing", &index_at, error))?;
-    let named = machine.rename(fresh, path).and_then(|()| machine.sync_dir(dir));
+    let named = machine.rename(fresh, path).and_then(|()| match unsynced {
+        true => Ok(()),
+        false => machine.sync_dir(dir),
+    });
     named.map_err(|error| EngineError::io("naming", path, error))
 }
 

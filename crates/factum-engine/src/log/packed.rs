@@ -102,6 +102,10 @@ impl Packed {
         bytes.truncate(read);
         match read == len {
             true => Ok(bytes),
+            // A read that ends early is no end of the file.
+            false if self.file.len()? >= offset + len as u64 => {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
             false => Err(self.damage(offset, "the file ends within a block")),
         }
     }

@@ -55,6 +55,14 @@ impl Segment {
         let mut bytes = [0; HEAD_BYTES];
         let read = file.read_at(&mut bytes, 0);
         let read = read.map_err(|error| EngineError::io("reading", path, error))?;
+        if read < HEAD_BYTES {
+            // A file that has more is not damaged: it can't be read just now.
+            let len = file.len().map_err(|error| EngineError::io("measuring", path, error))?;
+            if len >= HEAD_BYTES as u64 {
+                let ended = std::io::ErrorKind::UnexpectedEof.into();
+                return Err(EngineError::io("reading", path, ended));
+            }
+        }
         let bytes = &bytes[..read];
         let header = SegmentHeader::decode(bytes).map_err(|error| match error {
             HeaderError::Newer(found) => {

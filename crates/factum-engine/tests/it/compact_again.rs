@@ -1,5 +1,5 @@
-//! Compactions that meet something else: appends that close a segment meanwhile, a read that ends
-//! early, another compaction that failed before.
+//! Compactions that meet something else: appends that close a segment meanwhile, another compaction
+//! that failed before.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use factum_engine::{
     machine::{Faults, SimulatedMachine},
 };
 use factum_store::{
-    Append, EventId, Ledger, NewEvent, Position, Query, QueryItem, Read, Retention, Revision,
+    Append, EventId, Ledger, NewEvent, Position, QueryItem, Read, Retention, Revision,
     StreamMetadata, Tag,
 };
 use futures_lite::future::block_on;
@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// 300 events in several segments, of one stream and then of another.
-fn filled(ledger: &EngineLedger) {
+pub(crate) fn filled(ledger: &EngineLedger) {
     for number in 0..300 {
         ledger.append_blocking(Append::new([event(number, Some(stream(number / 150)))])).unwrap();
     }
 }
 
-fn hide(ledger: &EngineLedger, number: u64, before: u64) {
+pub(crate) fn hide(ledger: &EngineLedger, number: u64, before: u64) {
     let truncate_before = Some(Revision(before));
     let retention = Retention { truncate_before, ..Retention::default() };
     let said = StreamMetadata::keeping(retention).event(&stream(number)).unwrap();
@@ -62,32 +62,6 @@ fn what_is_hidden_is_decided_at_the_head_that_a_run_takes() {
     assert_eq!((count(&ledger, 0), count(&ledger, 1)), (145, 148));
     assert!(compact(&ledger).unwrap().dropped > 0);
     assert_eq!((count(&ledger, 0), count(&ledger, 1)), (145, 100));
-}
-
-/// A header that is read in part says nothing of compression.
-#[test]
-fn g10_a_read_that_ends_early_does_not_make_a_compressed_segment_a_plain_one() {
-    let machine = SimulatedMachine::new(2);
-    let known = {
-        let ledger = open(&options(&machine)).unwrap();
-        filled(&ledger);
-        let request = Compact { compress: true, ..Compact::default() };
-        assert!(ledger.compact(request, &mut |_| ControlFlow::Continue(())).unwrap().rewritten > 2);
-        everything(&ledger)
-    };
-    let mut opened = 0;
-    for at in 1..30 {
-        for _ in 0..20 {
-            machine.set_faults(Faults { short_read: Some(at), ..Faults::default() });
-            let ledger = open(&options(&machine));
-            machine.set_faults(Faults::default());
-            let Ok(ledger) = ledger else { continue };
-            let read = all_of(&ledger, Read::new(Query::everything()));
-            assert_eq!(read.as_ref(), Ok(&known), "read {at} ended early when it was opened");
-            opened += 1;
-        }
-    }
-    assert!(opened > 100);
 }
 
 /// A compaction that fails may have put a segment's next generation in its place all the same. The

@@ -16,5 +16,6 @@ mod read;
 mod reopen;
 mod repair;
 mod retention;
+mod short_reads;
 mod subscribe;
 mod unlisted;

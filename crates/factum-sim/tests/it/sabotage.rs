@@ -96,3 +96,28 @@ fn g5_a_compaction_that_loses_keys_is_found() {
 fn g2_a_rewritten_segment_that_is_not_synced_is_found() {
     finds(Sabotage::CompactionNotSynced, 500);
 }
+
+#[test]
+fn g2_a_generation_that_is_removed_before_the_next_is_durable_is_found() {
+    finds(Sabotage::OldRemovedFirst, 500);
+}
+
+#[test]
+fn g2_a_frame_behind_the_mark_of_a_clean_stop_is_found() {
+    finds(Sabotage::MarkKept, 100);
+}
+
+#[test]
+fn g10_a_mark_before_what_it_speaks_of_is_found() {
+    finds(Sabotage::MarkBeforeSync, 1_000);
+}
+
+#[test]
+fn g10_rot_that_is_served_by_a_ledger_that_is_open_is_found() {
+    finds(Sabotage::RotServed, 500);
+}
+
+#[test]
+fn g2_a_backup_of_what_is_not_durable_is_found() {
+    finds(Sabotage::BackupOfUnsynced, 1_000);
+}

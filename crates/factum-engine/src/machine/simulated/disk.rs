@@ -150,7 +150,9 @@ impl Disk {
             }
         }
         let kept: BTreeSet<usize> = self.names.values().copied().collect();
-        names.retain(|_, file| kept.contains(file) || chance.one_in(2));
+        // What was removed may come back. What was replaced is there, or what took its place is.
+        let replaced = |path: &PathBuf| self.names.contains_key(path);
+        names.retain(|path, file| kept.contains(file) || replaced(path) || chance.one_in(2));
         self.names = names.clone();
         self.durable_names = names;
     }
