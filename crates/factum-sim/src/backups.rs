@@ -78,9 +78,13 @@ impl Scene {
         match outcome {
             Ok(report) => {
                 self.tally.add("backups");
-                let head = report.ledgers.first().map_or(0, |ledger| ledger.head.0);
-                if head < least {
-                    self.note(Err(format!("a backup ends at {head}, and {least} was shown")));
+                let ends = report.ledgers.first().map(|ledger| (ledger.head.0, ledger.recorded_at));
+                let (head, at) = ends.unwrap_or_default();
+                let last = head.checked_sub(1).and_then(|last| self.witness.log.get(last as usize));
+                if head < least || last.is_some_and(|last| last.recorded_at != at) {
+                    self.note(Err(format!(
+                        "a backup ends at {head}, {at:?}; {least} was shown, and {last:?} is there"
+                    )));
                 }
                 (self.backup, self.begun) = (Some(Finished { head, fates }), false);
                 if self.rng.u8(..3) == 0 {

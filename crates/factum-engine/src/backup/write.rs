@@ -61,7 +61,10 @@ impl DataDir {
             }
             _ => failed(error),
         })?;
-        if !is_marked(machine, to)? {
+        if is_marked(machine, to)? {
+            // Who wrote that may have failed before its name was durable.
+            machine.sync_dir(to).map_err(failed)?;
+        } else {
             let marked = replace_file(machine, to, &to.join(MARKER), marker().as_bytes());
             marked.map_err(|error| EngineError::io("marking", to, error))?;
         }
@@ -121,7 +124,8 @@ impl Writing<'_> {
         let mut recorded_at = before.map_or_else(Timestamp::default, |kept| kept.facts.recorded_at);
         for part in &source.parts {
             let (entry, at) = self.log(&dir, source, part, before)?;
-            recorded_at = at.unwrap_or(recorded_at);
+            // Parts that are there already are not read, so one that was rewritten may come last.
+            recorded_at = recorded_at.max(at.unwrap_or_default());
             self.done += part.log.disk_bytes()?;
             (self.progress)(self.done.min(self.all), self.all);
             files.push(entry);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod backup;
+mod backup_again;
 mod compact;
 mod compact_again;
 mod conformance;

@@ -1,0 +1,81 @@
+//! Backups after something went wrong, or was rewritten: the next one goes on.
+
+use std::{ops::ControlFlow, path::Path};
+
+use factum_engine::{
+    Backup, Compact, DataDir, Restore,
+    machine::{Faults, SimulatedMachine},
+};
+use factum_store::{Append, Ledger};
+use futures_lite::future::block_on;
+
+use crate::{
+    compact::event,
+    compact_again::{filled, hide},
+    ledger::{DIR, everything, open, options},
+};
+
+/// A backup says when its last event was recorded, also when an older segment is all that it copies.
+#[test]
+fn a_backup_of_a_rewritten_segment_ends_when_the_ledger_does() {
+    let machine = SimulatedMachine::new(6);
+    let (source, to) = (Path::new("/cut"), Path::new("/backup"));
+    {
+        let data = DataDir::open(Path::new(DIR), options(&machine)).unwrap();
+        let ledger = data.create_ledger("l").unwrap();
+        filled(&ledger);
+        hide(&ledger, 0, 100);
+        let head = block_on(ledger.head()).unwrap().position;
+        ledger.append_blocking(Append::new([event(1_000, None)])).unwrap();
+        data.backup(Path::new("/whole"), &mut |_, _| {}).unwrap();
+        // What is cut ends with an empty segment.
+        let whole = Backup::open(Path::new("/whole"), options(&machine)).unwrap();
+        let what = Restore { to_position: Some(head), ..Restore::default() };
+        whole.restore(source, &what, &mut |_, _| {}).unwrap();
+    }
+    let data = DataDir::open(source, options(&machine)).unwrap();
+    let ledger = data.ledger("l").unwrap();
+    let head = block_on(ledger.head()).unwrap();
+    for compacts in [false, true, false] {
+        if compacts {
+            let done = ledger.compact(Compact::default(), &mut |_| ControlFlow::Continue(()));
+            assert!(done.unwrap().rewritten > 0);
+        }
+        let report = data.backup(to, &mut |_, _| {}).unwrap();
+        let ends = report.ledgers.iter().map(|facts| (facts.head, facts.recorded_at));
+        assert_eq!(ends.collect::<Vec<_>>(), [(head.position, head.recorded_at)]);
+    }
+}
+
+/// A directory that says that it is a backup says so after a power cut, too, whatever went wrong
+/// before.
+#[test]
+fn a_backup_that_failed_and_another_that_crashed_are_gone_on_with() {
+    for seed in 0..6 {
+        let machine = SimulatedMachine::new(seed);
+        let known = {
+            let ledger = open(&options(&machine)).unwrap();
+            filled(&ledger);
+            everything(&ledger)
+        };
+        let backup = |machine: &SimulatedMachine| {
+            let data = DataDir::open_read_only(Path::new(DIR), options(machine)).unwrap();
+            data.backup(Path::new("/backup"), &mut |_, _| {})
+        };
+        for (full_at, crash_at) in (1..8).flat_map(|full| [4, 9, 30].map(|crash| (full, crash))) {
+            let machine = machine.copy();
+            machine.set_faults(Faults { full_at: Some(full_at), ..Faults::default() });
+            let _ = backup(&machine);
+            machine.set_faults(Faults { crash_at: Some(crash_at), ..Faults::default() });
+            let _ = backup(&machine);
+            let machine = machine.restart();
+            let what = format!("seed {seed}, full at {full_at}, then a crash at {crash_at}");
+            backup(&machine).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let whole = Backup::open(Path::new("/backup"), options(&machine)).unwrap();
+            let to = Path::new("/restored");
+            whole.restore(to, &Restore::default(), &mut |_, _| {}).unwrap();
+            let restored = DataDir::open(to, options(&machine)).unwrap().ledger("l").unwrap();
+            assert_eq!(everything(&restored), known, "{what}");
+        }
+    }
+}
