@@ -159,19 +159,23 @@ pub(crate) struct FrameFinder<'a> {
     steps: u32,
     /// How many frames were fetched.
     pub(crate) fetched: u64,
+    /// The first event of the present frame that was read alone, and how many were.
+    alone: Option<(u32, u32)>,
     /// Whether a frame is of use only when all of it was read.
     whole: bool,
 }
 
 /// Reading so many bytes in one go takes as long as reading one event alone.
 const SINGLE_BYTES: u64 = 16 << 10;
+/// After so many events of a frame it can be told how many more are likely.
+const SINGLES_MIN: u32 = 4;
 /// After so many steps from frame to frame it is worth to read ahead: a short page does not.
 const STEPS_MIN: u32 = 16;
 
 impl<'a> FrameFinder<'a> {
     pub(crate) fn new(log: &'a Segment, view: View<'a>) -> Self {
         let (locator, current, walk, whole) = (view.locator(), None, None, false);
-        Self { log, locator, current, walk, steps: 0, fetched: 0, whole }
+        Self { log, locator, current, walk, steps: 0, fetched: 0, alone: None, whole }
     }
 
     /// One that always fetches all of a frame, for who looks at more than an event of it.
@@ -191,16 +195,21 @@ impl<'a> FrameFinder<'a> {
     }
 
     /// The same frame with another of its events. Who is likely to ask for many of them gets all.
-    fn with(&self, frame: Frame, position: Position) -> Result<Frame, EngineError> {
+    fn with(&mut self, frame: Frame, position: Position) -> Result<Frame, EngineError> {
         let slot = (position.0 - frame.first().0) as u32;
         if frame.has(slot) {
             return Ok(frame);
         }
+        let (begin, seen) = self.alone.unwrap_or((frame.read_slot().unwrap_or(slot), 1));
+        self.alone = Some((begin, seen + 1));
         let (offset, len) = (frame.offset(), (frame.end() - frame.offset()) as u32);
-        let gap = frame.read_slot().map_or(1, |only| only.abs_diff(slot));
-        let frame = match u64::from(frame.count() / gap) * SINGLE_BYTES < u64::from(len) {
-            true => self.log.frame_for(offset, Some(len), slot),
-            false => self.log.frame(offset, Some(len)),
+        let span = u64::from(begin.abs_diff(slot).max(1));
+        let likely = u64::from(frame.count()) * u64::from(seen) / span;
+        let next = frame.read_slot().is_none_or(|before| before.abs_diff(slot) == 1);
+        let many = next || seen >= SINGLES_MIN && likely * SINGLE_BYTES >= u64::from(len);
+        let frame = match many {
+            true => self.log.frame(offset, Some(len)),
+            false => self.log.frame_for(offset, Some(len), slot),
         };
         self.checked(frame.map_err(|error| error.at(position))?, position)
     }
@@ -221,7 +230,7 @@ impl<'a> FrameFinder<'a> {
     }
 
     fn jump(&mut self, position: Position) -> Result<Frame, EngineError> {
-        (self.walk, self.steps) = (None, 0);
+        (self.walk, self.steps, self.alone) = (None, 0, None);
         self.fetched += 1;
         let astray = |problem| IndexError::Damaged { page: 0, problem };
         let place = self.locator.locate(position)?.ok_or(astray("a position is missing"))?;
