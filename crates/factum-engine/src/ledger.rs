@@ -488,9 +488,15 @@ fn make_durable(log: &Segment, found: &Recovered, switch: Switch) -> Result<(), 
     cut(log, found.end, end)?;
     let (first, synced_upto) = (found.next, last.last());
     let stamp = Stamp { first, recorded_at: last.recorded_at(), synced_upto };
-    match log.file.write_at(&mark(&log.header, found.end, stamp), found.end) {
-        // A full disk can be opened; then the next batch is the witness.
-        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
+    let mark = mark(&log.header, found.end, stamp);
+    match log.file.write_at(&mark, found.end) {
+        // A full disk can be opened; then the next batch is the witness. What there is of the mark
+        // goes: that batch may begin another segment, and this one has to end with its frames.
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            let end = log.len()?.min(found.end + mark.len() as u64);
+            let torn = end.saturating_sub(found.end) as usize;
+            log.file.write_at(&vec![0; torn], found.end).map_err(failed)?;
+        }
         written => written.map_err(failed)?,
     }
     log.file.sync().map_err(failed)

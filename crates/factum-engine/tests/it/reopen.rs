@@ -5,7 +5,7 @@ use factum_engine::{
     EngineLedger,
     machine::{Faults, SimulatedMachine},
 };
-use factum_store::{AppendError, RecordedEvent};
+use factum_store::{Append, AppendError, RecordedEvent};
 
 use crate::ledger::{batch, event, everything, open, options};
 
@@ -59,6 +59,33 @@ fn g2_what_is_shown_after_a_failed_sync_survives_a_power_cut() {
     }
 }
 
+/// A disk that was full when the ledger was opened took a part of the mark. The next batch went into
+/// another segment, and with the power the cut of this one was lost: it ended in that part, which was
+/// taken for damage.
+#[test]
+fn g2_a_mark_for_which_there_was_no_room_leaves_nothing_behind() {
+    for (seed, full_at, crash_at) in (0..12)
+        .flat_map(|seed| (4..7).flat_map(move |full| (4..22).map(move |at| (seed, full, at))))
+    {
+        let what = format!("seed {seed}, full at {full_at}, then a crash at {crash_at}");
+        let machine = SimulatedMachine::new(seed);
+        let ledger = open(&options(&machine)).unwrap();
+        fill(&ledger, 0, 4);
+        let machine = machine.kill();
+        drop(ledger);
+        machine.set_faults(Faults { full_at: Some(full_at), ..Faults::default() });
+        let Ok(ledger) = open(&options(&machine)) else { continue };
+        let shown = everything(&ledger);
+        machine.set_faults(Faults { crash_at: Some(crash_at), ..Faults::default() });
+        let large = (0..200).map(|i| event(1_000 + i));
+        let _ = ledger.append_blocking(Append::new(large));
+        let machine = machine.restart();
+        drop(ledger);
+        let ledger = open(&options(&machine)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        starts_with(&everything(&ledger), &shown, &what);
+    }
+}
+
 /// A disk that is full when the next segment gets its name was taken for a refusal. The name was
 /// there, a smaller batch went into the old segment, and two segments had the same positions.
 #[test]
@@ -73,7 +100,7 @@ fn g3_a_disk_that_is_full_at_any_call_never_leaves_two_segments_with_the_same_po
             // A large batch, which rolls, and then a small one, for which there would be room.
             let many = if number % 4 == 3 { 30 } else { 1 };
             let events = (0..many).map(|i| event(number * 100 + i));
-            match ledger.append_blocking(factum_store::Append::new(events)) {
+            match ledger.append_blocking(Append::new(events)) {
                 Ok(receipt) => acknowledged.push(receipt.last.0),
                 Err(AppendError::Full(_)) => refused += 1,
                 Err(_) => break,
