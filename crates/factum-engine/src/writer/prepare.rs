@@ -8,6 +8,9 @@ use crate::{
     log::Encoded,
 };
 
+/// No frame may be longer: its length has 32 bits, and places in a segment are counted with them.
+const FRAME_BYTES_MOST: u64 = 2 << 30;
+
 /// A batch that is within the limits, encoded but for what only the writer knows.
 pub(crate) struct Prepared {
     pub(crate) append: Append,
@@ -49,7 +52,43 @@ impl BatchTerms {
 
 /// Checks and encodes a batch.
 pub(crate) fn prepare(limits: &Limits, append: Append) -> Result<Prepared, Invalid> {
+    prepare_within(FRAME_BYTES_MOST, limits, append)
+}
+
+fn prepare_within(
+    frame_bytes_most: u64,
+    limits: &Limits,
+    append: Append,
+) -> Result<Prepared, Invalid> {
     limits.check_append(&append)?;
-    let (frame, terms) = (Encoded::new(&append), BatchTerms::of(&append));
+    let frame = Encoded::new(&append);
+    // Tags and metadata count too, so that limits alone do not keep a frame within its length.
+    if frame.len() > frame_bytes_most {
+        let len = frame.len();
+        let problem = format!(
+            "takes {len} bytes with its tags and metadata; no batch may take more than \
+             {frame_bytes_most}: append it in several"
+        );
+        return Err(Invalid::new("events", problem));
+    }
+    let terms = BatchTerms::of(&append);
     Ok(Prepared { append, frame, terms, foresight: Foresight::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use factum_store::NewEvent;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_whose_frame_is_too_long_is_refused_and_said_how_long_it_is() {
+        let event = NewEvent::new("a".parse().unwrap(), "{}");
+        let event = NewEvent { tags: vec!["long:tag".parse().unwrap()], ..event };
+        let append = Append::new([event]);
+        let len = Encoded::new(&append).len();
+        assert!(prepare_within(len, &Limits::default(), append.clone()).is_ok());
+        let refused = prepare_within(len - 1, &Limits::default(), append).err().unwrap();
+        assert!(refused.to_string().contains(&format!("takes {len} bytes")), "{refused}");
+    }
 }
