@@ -12,7 +12,7 @@ use crate::{
     error::{Damage, EngineError},
     generations::{Named, parse},
     index::Tail,
-    log::{Segment, SegmentHeader, Survivors, survivors},
+    log::{POSITION_MOST, Segment, SegmentHeader, Survivors, survivors},
     options::Options,
     reader::{IndexedSegment, SegmentIndex},
     sealing::{closed_at, open_index, push_frame},
@@ -75,7 +75,7 @@ fn logs(dir: &Path, options: &Options) -> Result<Vec<Arc<Segment>>, EngineError>
     logs.retain(|log| log.header.ledger == ledger);
     for name in headless {
         let Some(Named { first, generation, .. }) = parse(&name) else { continue };
-        if first == Position::START {
+        if first == Position::START || first.0 > POSITION_MOST {
             continue;
         }
         let path = dir.join(&name);

@@ -45,6 +45,9 @@ pub(crate) const FRAME_ALIGN: usize = 8;
 /// Bytes of a mark.
 pub(crate) const MARK_BYTES: usize = FRAME_HEADER_BYTES.next_multiple_of(FRAME_ALIGN);
 
+/// No position is greater: a number beyond it was never written.
+pub(crate) const POSITION_MOST: u64 = i64::MAX as u64;
+
 const BODY_CRC_AT: usize = 4;
 const CHECKED_AT: usize = 8;
 /// Bytes that a key begins with: they say how long it is.
@@ -292,6 +295,9 @@ impl FrameHeader {
         let (len, count) = (u32_at(header, 8)?, u32_at(header, 12)?);
         let aligned = (len as usize).is_multiple_of(FRAME_ALIGN);
         let first = u64_at(header, 16)?;
+        // Positions are counted with from here on: no ledger comes near the end of the numbers.
+        let next = first.checked_add(u64::from(count & !KEYED))?;
+        let aligned = aligned && next <= POSITION_MOST;
         let synced_upto = first.checked_sub(1)?.saturating_sub(u32_at(header, 32)?.into());
         (aligned && len as usize >= FRAME_HEADER_BYTES).then_some(Self {
             len,

@@ -16,7 +16,7 @@
 
 use factum_store::Position;
 
-use super::id::IdRoot;
+use super::{frame::POSITION_MOST, id::IdRoot};
 use crate::index::Covered;
 
 /// Frames begin here: a block of its own, so that writing a frame never touches the header.
@@ -79,6 +79,9 @@ impl SegmentHeader {
         let ledger = used.get(16..32).and_then(|b| b.try_into().ok()).map(u128::from_le_bytes);
         let first = used.get(32..40).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
         match (ledger, first) {
+            (_, Some(first)) if first > POSITION_MOST => {
+                Err(HeaderError::Damaged("the position that it begins at can't be"))
+            }
             (Some(ledger), Some(first)) => {
                 let (generation, id_root) = (word(12), IdRoot(word(40)));
                 Ok(Self { ledger, first: Position(first), generation, id_root })

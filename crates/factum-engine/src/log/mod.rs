@@ -20,7 +20,7 @@ mod segment;
 #[cfg(feature = "fuzzing")]
 pub(crate) use envelope::{decode as decode_envelope, encode as encode_envelope};
 pub use event::{EventRef, TagsRef};
-pub(crate) use frame::{Encoded, Frame, FrameRef, Patch, Stamp, mark};
+pub(crate) use frame::{Encoded, Frame, FrameRef, POSITION_MOST, Patch, Stamp, mark};
 pub(crate) use header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 pub(crate) use id::IdRoot;
 pub(crate) use packed::PackedDamage;

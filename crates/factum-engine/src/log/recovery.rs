@@ -186,15 +186,15 @@ mod tests {
         recover(header, &Path::new("segment").into(), bytes, Position::END)
     }
 
+    fn stamp(first: u64) -> Stamp {
+        let recorded_at = Timestamp::from_micros(first);
+        Stamp { first: Position(first), recorded_at, synced_upto: Position(first - 1) }
+    }
+
     /// A segment of frames with one event each, each synced before the next, and where they begin.
     fn segment(frames: u64, marked: bool) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = HEADER.encode();
         let mut begins = Vec::new();
-        let stamp = |first| Stamp {
-            first: Position(first),
-            recorded_at: Timestamp::from_micros(first),
-            synced_upto: Position(first - 1),
-        };
         for i in 0..frames {
             begins.push(bytes.len());
             let event = NewEvent::new(EventType::new("t").unwrap(), vec![i as u8; 21]);
@@ -264,6 +264,21 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(found(&HEADER, &flipped.into()).is_err(), "bit {bit} was not noticed");
+        }
+    }
+
+    #[test]
+    fn g10_a_position_that_cant_be_is_damage_and_is_not_counted_with() {
+        for first in [u64::MAX, u64::MAX - 1, 1 << 63] {
+            let header = SegmentHeader { first: Position(first), ..HEADER };
+            let mut bytes = header.encode();
+            assert!(SegmentHeader::decode(&bytes).is_err(), "{first}");
+            let event = NewEvent::new(EventType::new("t").unwrap(), "{}");
+            let frame = Encoded::new(&Append::new([event.clone(), event]));
+            bytes.extend(frame.stamp(&header, bytes.len() as u64, stamp(first), &[]));
+            let bytes = bytes.into();
+            assert!(survivors(&header, &Path::new("s").into(), &bytes).frames.is_empty());
+            assert!(found(&header, &bytes).is_ok_and(|found| found.frames.is_empty()));
         }
     }
 
