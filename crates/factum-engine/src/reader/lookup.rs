@@ -30,12 +30,17 @@ pub(crate) fn event(
     // An id that the ledger made says where its event is; only ids that came with their events are
     // indexed.
     let place = IdRoot::position(id);
+    // An id that came with its event may have come with an earlier one too: the index knows.
+    let check_made = |frame: &Frame, slot: u32| match frame.peek(slot)? {
+        Some(event) if event.own_id => Ok(None),
+        _ => check(frame, slot),
+    };
     let made = match snapshot.within(place, place, Direction::Forward).next() {
         Some(segment) if place <= snapshot.head.position => {
             segment.ask(snapshot.head.position, &Tally::default(), |view| {
                 let mut frames = FrameFinder::new(&segment.log, view);
                 let (frame, slot) = frames.holding(place)?;
-                check(frame, slot)
+                check_made(frame, slot)
             })
         }
         _ => Ok(None),

@@ -169,3 +169,13 @@ fn g10_an_id_that_only_looks_like_one_of_a_lost_place_is_found_where_it_is() {
     // Is at 7: nobody can say that it is nowhere.
     assert!(matches!(lookup::event(&snapshot, id(6)), Err(EngineError::Damaged(_))));
 }
+
+#[test]
+fn an_id_that_was_used_twice_is_of_the_first_event_even_where_it_says_the_place_of_the_second() {
+    let segment = segment_of(|position| id(if position == 3 { 9 } else { position }));
+    let head = Head { position: Position(EVENTS), recorded_at: Timestamp::from_micros(EVENTS) };
+    let segments = Arc::new(vec![segment]);
+    let snapshot = Snapshot { head, segments, switch: Switch::default() };
+    let found = lookup::event(&snapshot, id(9)).unwrap();
+    assert_eq!(found.map(|event| event.position), Some(Position(3)));
+}
