@@ -68,7 +68,7 @@ fn indexed(
 ) -> IndexedSegment {
     let (options, of, last) = (options.clone(), Arc::clone(log), sealed.last());
     let rebuild = Box::new(move || build(&options, &of, last, writable));
-    let index = SegmentIndex::Sealed { sealed: ArcSwap::from_pointee(sealed), rebuild };
+    let index = SegmentIndex::sealed(ArcSwap::from_pointee(sealed), rebuild);
     IndexedSegment { log: Arc::clone(log), index }
 }
 

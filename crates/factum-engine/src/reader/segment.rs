@@ -2,7 +2,10 @@
 //! frames that hold asked-for positions. A damaged index is built again from the log; until then
 //! nothing is answered from it (G10).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use factum_store::{Position, Timestamp};
@@ -30,6 +33,8 @@ pub(crate) enum SegmentIndex {
         sealed: ArcSwap<Sealed>,
         /// Builds it again from the log.
         rebuild: Rebuild,
+        /// Whether it was held against the log: then damage that is met is the log's.
+        compared: AtomicBool,
     },
     /// Positions of a damaged ledger that can't be read.
     Lost {
@@ -49,6 +54,12 @@ pub(crate) type Rebuild = Box<dyn Fn() -> Result<Sealed, EngineError> + Send + S
 
 /// Held while an index file is built again, so that it is done once.
 static REBUILDING: Mutex<()> = Mutex::new(());
+
+impl SegmentIndex {
+    pub(crate) fn sealed(sealed: ArcSwap<Sealed>, rebuild: Rebuild) -> Self {
+        Self::Sealed { sealed, rebuild, compared: AtomicBool::new(false) }
+    }
+}
 
 impl IndexedSegment {
     pub(crate) fn first(&self) -> Position {
@@ -116,13 +127,21 @@ impl IndexedSegment {
         match &self.index {
             SegmentIndex::Tail(tail) => ask(View::Tail { tail, upto }),
             SegmentIndex::Lost { damage, .. } => Err(EngineError::Damaged(damage.clone())),
-            SegmentIndex::Sealed { sealed: now, rebuild } => {
+            SegmentIndex::Sealed { sealed: now, rebuild, compared } => {
                 let sealed = now.load_full();
                 match ask(View::Sealed { sealed: &sealed, tally }) {
                     Err(EngineError::Index(error @ IndexError::Damaged { .. })) => {
                         let path = self.log.path.display();
                         tracing::warn!(segment = %path, %error, "building an index again");
                         let sealed = build_again(now, &sealed, rebuild)?;
+                        ask(View::Sealed { sealed: &sealed, tally })
+                    }
+                    // Where the index leads there is no whole frame. That is the log's damage
+                    // unless the log is whole: then it is the index that leads astray.
+                    Err(error @ EngineError::Damaged(_)) if !compared.load(Ordering::Acquire) => {
+                        let sealed = build_again(now, &sealed, rebuild);
+                        compared.store(true, Ordering::Release);
+                        let Ok(sealed) = sealed else { return Err(error) };
                         ask(View::Sealed { sealed: &sealed, tally })
                     }
                     answer => answer,

@@ -2,6 +2,7 @@
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
+use arc_swap::ArcSwap;
 use factum_store::{
     Append, Direction, EventId, Head, IdempotencyKey, NewEvent, Position, Query, QueryItem, Read,
     RequestHash, Revision, StreamName, Timestamp,
@@ -10,11 +11,11 @@ use factum_store::{
 use super::{IndexedSegment, SegmentIndex, Sight, Snapshot, lookup, read, retention, scan};
 use crate::{
     error::{Damage, EngineError},
-    index::Tail,
+    index::{Entry, IndexCache, Sealed, Tail},
     log::{Encoded, IdRoot, Patch, Segment, SegmentHeader, Stamp},
     machine::{Machine, SimulatedMachine},
     sabotage::Switch,
-    sealing::push_frame,
+    sealing::{entries_of, push_frame},
 };
 
 const EVENTS: u64 = 20;
@@ -178,4 +179,37 @@ fn an_id_that_was_used_twice_is_of_the_first_event_even_where_it_says_the_place_
     let snapshot = Snapshot { head, segments, switch: Switch::default() };
     let found = lookup::event(&snapshot, id(9)).unwrap();
     assert_eq!(found.map(|event| event.position), Some(Position(3)));
+}
+
+/// The same segment with an index file whose checksums fit, and which leads astray.
+fn led_astray(whole: &IndexedSegment, astray: u64) -> Arc<IndexedSegment> {
+    let log = Arc::clone(&whole.log);
+    let index_of = |log: &Segment, astray: u64| {
+        let tail = Tail::of(log.header.covered());
+        let mut frames = log.frames(log.begin(), log.len().unwrap());
+        while let Some(frame) = frames.next().unwrap() {
+            entries_of(&frame, |entry| {
+                tail.push(&Entry { offset: entry.offset + astray, ..*entry });
+            })?;
+        }
+        let (machine, path) = (SimulatedMachine::new(4), Path::new("/index"));
+        let file = machine.create(path).unwrap();
+        file.write_at(&tail.seal(), 0).unwrap();
+        Ok(Sealed::open(file, &IndexCache::with_bytes(1 << 20)).unwrap())
+    };
+    let sealed = ArcSwap::from_pointee(index_of(&log, astray).unwrap());
+    let of = Arc::clone(&log);
+    let index = SegmentIndex::sealed(sealed, Box::new(move || index_of(&of, 0)));
+    Arc::new(IndexedSegment { log, index })
+}
+
+#[test]
+fn g10_an_index_that_leads_to_no_frame_is_built_again_and_is_not_damage_of_the_log() {
+    let segments = Arc::new(vec![led_astray(&segment(), 8)]);
+    let head = Head { position: Position(EVENTS), recorded_at: Timestamp::from_micros(EVENTS) };
+    let snapshot = Snapshot { head, segments, switch: Switch::default() };
+    for position in 1..=EVENTS {
+        let found = lookup::event(&snapshot, id(position)).unwrap();
+        assert_eq!(found.map(|event| event.position), Some(Position(position)));
+    }
 }
