@@ -1,7 +1,8 @@
 //! Keyframes: copies of a view at a position, from which a later moment is reached by replay.
 //!
-//! A keyframe is `<dir>/keyframes/<view>-<fingerprint>/<position>.sqlite`. All of them are derived
-//! and may be deleted; a damaged one is passed over for the one before it.
+//! A keyframe is `<dir>/keyframes/<view>-<fingerprint>/<position>-<hash>.sqlite`. All of them are
+//! derived and may be deleted; a damaged one is passed over for the one before it. SQLite's pages
+//! have no checksums: the hash of the whole file is in its name, and is compared before it is used.
 
 use std::{
     fs,
@@ -36,15 +37,19 @@ impl Keyframes {
         let failed = |error: rusqlite::Error| unavailable(&self.view, &error);
         let checkpoint = checkpoint(&writer.connection).map_err(failed)?;
         let rows = count(&writer.connection).map_err(failed)?;
-        let path = self.path(checkpoint.position);
-        if !path.exists() {
-            let fresh = path.with_extension("tmp");
+        let position = checkpoint.position;
+        let there: Vec<_> = self.all()?.into_iter().filter(|k| k.position == position).collect();
+        if !there.iter().any(|kept| kept.is_whole().unwrap_or(false)) {
+            let fresh = self.folder.join(format!("{:020}.tmp", position.0));
             self.io(fs::create_dir_all(&self.folder))?;
             self.io(remove_if_there(&fresh))?;
             let into = fresh.to_string_lossy().replace('\'', "''");
             writer.connection.execute_batch(&format!("vacuum into '{into}'")).map_err(failed)?;
             self.io(fs::File::open(&fresh).and_then(|file| file.sync_all()))?;
-            self.io(fs::rename(&fresh, &path))?;
+            let hash = self.io(hash_of(&fresh))?;
+            // A damaged one of the same position goes: it may have the same hash in its name.
+            there.iter().try_for_each(|kept| self.io(remove_if_there(&kept.path)))?;
+            self.io(fs::rename(&fresh, self.path(position, &hash)))?;
         }
         Ok(Keyframe { checkpoint, rows })
     }
@@ -52,9 +57,8 @@ impl Keyframes {
     /// All of them, oldest first.
     pub(crate) fn list(&self) -> Result<Vec<Keyframe>, ViewError> {
         let mut found = Vec::new();
-        for position in self.positions()? {
-            let opened = self.open(position);
-            let Ok(kept) = opened else { continue };
+        for kept in self.all()? {
+            let Ok(kept) = kept.open() else { continue };
             let (Ok(checkpoint), Ok(rows)) = (checkpoint(&kept), count(&kept)) else { continue };
             found.push(Keyframe { checkpoint, rows });
         }
@@ -67,10 +71,10 @@ impl Keyframes {
         spec: &ViewSpec,
         at: Position,
     ) -> Result<(ViewFile, Checkpoint), ViewError> {
-        let earlier = self.positions()?.into_iter().rev().filter(|position| *position <= at);
-        for position in earlier {
+        for kept in self.all()?.into_iter().rev().filter(|kept| kept.position <= at) {
+            let position = kept.position;
             let loaded = ViewFile::scratch(spec.clone(), |scratch| {
-                let kept = self.open(position)?;
+                let kept = kept.open()?;
                 if stored_fingerprint(&kept)? != Some(spec.fingerprint) {
                     return Err(rusqlite::Error::InvalidQuery);
                 }
@@ -115,31 +119,22 @@ impl Keyframes {
         Ok(())
     }
 
-    fn positions(&self) -> Result<Vec<Position>, ViewError> {
+    /// The files, by their positions.
+    fn all(&self) -> Result<Vec<Kept>, ViewError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => self.io(entries)?,
         };
-        let mut positions = Vec::new();
+        let mut all = Vec::new();
         for entry in entries {
-            let path = self.io(entry)?.path();
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|s| s.parse().ok());
-            if let (Some(position), Some("sqlite")) =
-                (stem, path.extension().and_then(|e| e.to_str()))
-            {
-                positions.push(Position(position));
-            }
+            all.extend(Kept::named(self.io(entry)?.path()));
         }
-        positions.sort_unstable();
-        Ok(positions)
+        all.sort_unstable_by_key(|kept| kept.position);
+        Ok(all)
     }
 
-    fn open(&self, position: Position) -> rusqlite::Result<Connection> {
-        Connection::open_with_flags(self.path(position), OpenFlags::SQLITE_OPEN_READ_ONLY)
-    }
-
-    fn path(&self, position: Position) -> PathBuf {
-        self.folder.join(format!("{:020}.sqlite", position.0))
+    fn path(&self, position: Position, hash: &str) -> PathBuf {
+        self.folder.join(format!("{:020}-{hash}.sqlite", position.0))
     }
 
     fn io<T>(&self, result: std::io::Result<T>) -> Result<T, ViewError> {
@@ -151,6 +146,49 @@ impl Keyframes {
             ))
         })
     }
+}
+
+/// The file of a keyframe.
+struct Kept {
+    position: Position,
+    /// What its name says of its bytes.
+    hash: String,
+    path: PathBuf,
+}
+
+impl Kept {
+    /// `None` for a file that is named like no keyframe.
+    fn named(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.strip_suffix(".sqlite")?;
+        let (position, hash) = name.split_once('-')?;
+        let (position, hash) = (Position(position.parse().ok()?), hash.to_owned());
+        Some(Self { position, hash, path })
+    }
+
+    fn is_whole(&self) -> std::io::Result<bool> {
+        Ok(hash_of(&self.path)? == self.hash)
+    }
+
+    /// Opens it, if its bytes are what was written.
+    fn open(&self) -> rusqlite::Result<Connection> {
+        match self.is_whole() {
+            Ok(true) => Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY),
+            Ok(false) => Err(unusable("its bytes are not those that its name has the hash of")),
+            Err(error) => Err(unusable(&error.to_string())),
+        }
+    }
+}
+
+fn unusable(what: &str) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    rusqlite::Error::SqliteFailure(code, Some(what.to_owned()))
+}
+
+/// The BLAKE3 hash of a file, in hexadecimal.
+fn hash_of(path: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs::File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn remove_if_there(path: &Path) -> std::io::Result<()> {

@@ -4,7 +4,8 @@
 //!   for each other (G11), and any of them can be deleted alone and is built again.
 //! * Rows and checkpoint commit in one transaction (G7). `synchronous = NORMAL` is enough: what a
 //!   power cut takes back it takes back together, and it is projected again from the ledger.
-//! * A keyframe is a copy of such a file at a position; a scratch copy is one in memory.
+//! * A keyframe is a copy of such a file at a position, with the hash of its bytes in its name;
+//!   a scratch copy is one in memory.
 //! * A projector's SQL may use nothing but its own tables and its parameters; see `authorizer`.
 //!
 //! Calls do their work in the future that they return, on the caller's thread: an application whose

@@ -82,3 +82,30 @@ impl Snapshots {
         Some(dir.join(&name[..2]).join(format!("{}.snapshot", &name[2..34])))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails says where")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g10_a_snapshot_with_any_flipped_bit_is_none() {
+        let dir = std::env::temp_dir().join(format!("factum-{}", uuid::Uuid::now_v7()));
+        let snapshots = Snapshots::in_dir(dir.clone());
+        let (key, query) = ("account:1".to_owned(), factum_store::Query::everything());
+        let slice = Slice { fold: "account", fingerprint: 7, key, query };
+        let (position, id) = (Position(9), EventId(uuid::Uuid::now_v7()));
+        let state = br#"{"open":true,"cents":1200}"#.to_vec();
+        snapshots.put(&slice, &Snapshot { position, id, state: state.clone() });
+        assert_eq!(snapshots.get(&slice).map(|kept| kept.state), Some(state));
+        let path = snapshots.path(&slice).unwrap();
+        let sound = fs::read(&path).unwrap();
+        for bit in 0..sound.len() * 8 {
+            let mut damaged = sound.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, damaged).unwrap();
+            assert!(snapshots.get(&slice).is_none(), "bit {bit}");
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
