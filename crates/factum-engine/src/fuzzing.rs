@@ -17,8 +17,8 @@ use crate::{
     DataDir, Options,
     index::{IndexCache, Sealed, Tail, Tally, Term, View, bodies, resealed},
     log::{
-        Encoded, IdRoot, Patch, SegmentHeader, Stamp, Survivors, decode_envelope, encode_envelope,
-        mark, recover, survivors,
+        Encoded, IdRoot, Patch, Segment, SegmentHeader, Stamp, Survivors, decode_envelope,
+        encode_envelope, mark, packed_of, recover, survivors, unpacked,
     },
     machine::{File, Machine as _, SimulatedMachine},
     sealing::push_frame,
@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("frame", frame),
     ("envelope", envelope),
     ("recovery", recovery),
+    ("packed", packed),
     ("index", index),
     ("format_file", format_file),
 ];
@@ -129,6 +130,30 @@ fn recovery(bytes: &[u8]) {
     assert_eq!(found.next, next);
 }
 
+/// A compressed segment reads the same in one piece and in many, or is damaged.
+fn packed(bytes: &[u8]) {
+    let Some(bytes) = packed_of(&SEGMENT, bytes) else { return };
+    let (machine, path) = (SimulatedMachine::new(1), Path::new("/segment"));
+    let made = machine.create(path).and_then(|file| file.write_at(&bytes, 0));
+    made.expect("the simulated disk has room");
+    let Ok(segment) = Segment::open(&machine, path, false) else { return };
+    assert!(segment.is_packed() && segment.header == SEGMENT);
+    let len = segment.len().expect("its header says it") as usize;
+    assert!(len as u64 <= bytes.len() as u64 * 4_096, "blocks come from nowhere");
+    let mut whole = vec![0; len];
+    if segment.file.read_at(&mut whole, 0).is_ok_and(|read| read == len) {
+        let mut piece = [0; 700];
+        for at in (0..len).step_by(piece.len() - 1) {
+            let read = segment.file.read_at(&mut piece, at as u64).expect("it was read before");
+            assert_eq!(piece[..read], whole[at..len.min(at + piece.len())], "at {at}");
+        }
+    }
+    let mut frames = segment.frames(segment.begin(), len as u64);
+    while let Ok(Some(frame)) = frames.next() {
+        let (_, _) = (frame.key(), frame.receipt());
+    }
+}
+
 /// The input is the bodies of pages.
 fn index(bytes: &[u8]) {
     let file = Arc::new(Memory(resealed(bytes)));
@@ -181,6 +206,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "envelope" => vec![envelope_seed()],
         "frame" => vec![frame_seed()],
         "recovery" => vec![recovery_seed()],
+        "packed" => vec![unpacked(&segment_of(&recovery_seed())), packed_seed()],
         "index" => vec![index_seed()],
         "format_file" => vec![b"factum 1\n".to_vec(), b"factum 2\n".to_vec()],
         _ => Vec::new(),
@@ -227,6 +253,12 @@ fn recovery_seed() -> Vec<u8> {
     }
     bytes.extend(mark(&SEGMENT, (begin + bytes.len()) as u64, stamp(next)));
     bytes
+}
+
+/// Several blocks, the last one shorter.
+fn packed_seed() -> Vec<u8> {
+    let filler: Vec<u8> = (0..10_000_u32).map(|n| (n * n >> 5) as u8).collect();
+    unpacked(&segment_of(&filler))
 }
 
 fn frame_seed() -> Vec<u8> {

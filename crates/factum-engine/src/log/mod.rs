@@ -27,6 +27,8 @@ pub(crate) use packed::PackedDamage;
 #[cfg(feature = "simulation")]
 pub(crate) use packed::remember_alone;
 pub(crate) use packing::Packer;
+#[cfg(feature = "fuzzing")]
+pub(crate) use packing::{packed_of, unpacked};
 pub(crate) use recovery::{Recovered, Survivors, Tail as RecoveredTail, recover, survivors};
 pub(crate) use rewrite::{Fate, rewritten};
 pub(crate) use segment::{Frames, Segment, segment_name};

@@ -22,6 +22,8 @@ use std::{io, sync::Arc};
 
 use twox_hash::XxHash3_64;
 
+#[cfg(feature = "fuzzing")]
+use super::frame::u16_at;
 use super::{
     frame::{u32_at, u64_at},
     header::{SEGMENT_HEADER_BYTES, SegmentHeader},
@@ -121,6 +123,44 @@ pub(super) fn check(header: &SegmentHeader, block: u32, bytes: &[u8]) -> u64 {
     of[24..28].copy_from_slice(&header.generation.to_le_bytes());
     of[28..].copy_from_slice(&block.to_le_bytes());
     XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(&of), bytes)
+}
+
+/// A compressed segment of any blocks, whose checks all fit: the input is how many bytes the segment
+/// says to have, then each block behind its length, and where the table says that it ends.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn packed_of(header: &SegmentHeader, input: &[u8]) -> Option<Vec<u8>> {
+    let (len, mut rest) = input.split_first_chunk()?;
+    let (mut file, mut table) = (vec![0; SEGMENT_HEADER_BYTES as usize], Vec::new());
+    let mut blocks = 0;
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let (bytes, astray) = (u16_at(head, 0)?, u16_at(head, 2)?);
+        let (block, after) = after.split_at(after.len().min(bytes.into()));
+        file.extend_from_slice(block);
+        let end = (file.len() as u32).wrapping_add(astray.cast_signed() as u32);
+        table.extend_from_slice(&end.to_le_bytes());
+        table.extend_from_slice(&check(header, blocks, block).to_le_bytes());
+        (rest, blocks) = (after, blocks + 1);
+    }
+    let table_at = file.len() as u64;
+    let sealed = check(header, TABLE, &table).to_le_bytes();
+    [&table[..], &sealed].iter().for_each(|bytes| file.extend_from_slice(bytes));
+    // Small blocks, so that short inputs have several of them.
+    let (len, block_bytes) = (u32::from_le_bytes(*len).into(), BLOCK_BYTES_MIN);
+    let head = Packing { len, table_at, block_bytes, blocks }.encode(header);
+    file[..head.len()].copy_from_slice(&head);
+    Some(file)
+}
+
+/// An input of [`packed_of`] for a segment that begins with a header's block.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn unpacked(segment: &[u8]) -> Vec<u8> {
+    let mut input = (segment.len() as u32).to_le_bytes().to_vec();
+    for block in segment[SEGMENT_HEADER_BYTES as usize..].chunks(BLOCK_BYTES_MIN as usize) {
+        let block = zstd::bulk::compress(block, LEVEL).unwrap_or_default();
+        input.extend_from_slice(&(block.len() as u32).to_le_bytes());
+        input.extend_from_slice(&block);
+    }
+    input
 }
 
 /// Writes a compressed segment from begin to end.
