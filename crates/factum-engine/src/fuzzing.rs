@@ -257,7 +257,7 @@ fn recovery_seed() -> Vec<u8> {
 
 /// Several blocks, the last one shorter.
 fn packed_seed() -> Vec<u8> {
-    let filler: Vec<u8> = (0..10_000_u32).map(|n| (n * n >> 5) as u8).collect();
+    let filler: Vec<u8> = (0..10_000_u32).map(|n| ((n * n) >> 5) as u8).collect();
     unpacked(&segment_of(&filler))
 }
 
