@@ -15,6 +15,7 @@ use super::{
     filter::pages_for,
     pages::{BODY_BYTES, PAGE_BYTES, Take},
 };
+use crate::log::POSITION_MOST;
 
 const MAGIC: &[u8; 8] = b"FACTIDX2";
 
@@ -149,9 +150,53 @@ impl Header {
         };
         let runs = [frames, packed, trees, dictionary, filter]
             .is_sorted_by(|a, b| a.then(0).first == b.first);
-        let filled = frame_leaves > 0 && buckets > 0 && filter_blocks > 0 && frames.first == 1;
-        let filled = filled && filter.pages == pages_for(filter_blocks);
+        let ends = filter.first.checked_add(filter.pages).is_some();
+        let covered = last.0 <= POSITION_MOST && last.0.saturating_sub(first.0) < u32::MAX.into();
+        let filled = (1..=frames.pages).contains(&frame_leaves)
+            && (1..=dictionary.pages).contains(&buckets)
+            && frames.first == 1;
+        let filled = filled && filter_blocks > 0 && filter.pages == pages_for(filter_blocks);
         let positions = header.first <= header.last && header.segments[0].first == header.first;
-        (runs && filled && positions).then_some(header)
+        (runs && ends && covered && filled && positions).then_some(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g10_a_header_that_speaks_of_pages_or_positions_that_cant_be_is_none() {
+        let span = |first, pages| Span { first, pages };
+        let header = Header {
+            first: Position(5),
+            last: Position(9),
+            earliest: Timestamp::default(),
+            latest: Timestamp::default(),
+            frames: span(1, 2),
+            frame_leaves: 2,
+            packed: span(3, 1),
+            trees: span(4, 1),
+            dictionary: span(5, 3),
+            buckets: 2,
+            filter: span(8, pages_for(1)),
+            filter_blocks: 1,
+            terms: 1,
+            segments: vec![Covered { first: Position(5), seed: 7 }],
+        };
+        let is_one = |header: &Header| Header::parse(&header.body()).as_ref() == Some(header);
+        assert!(is_one(&header));
+        let absurd: [fn(&mut Header); 5] = [
+            |header| header.buckets = 4,
+            |header| header.frame_leaves = 3,
+            |header| header.dictionary.pages = u32::MAX,
+            |header| header.last = Position::END,
+            |header| header.last = Position(5 + u64::from(u32::MAX)),
+        ];
+        for (number, change) in absurd.iter().enumerate() {
+            let mut header = header.clone();
+            change(&mut header);
+            assert!(!is_one(&header), "{number}");
+        }
     }
 }

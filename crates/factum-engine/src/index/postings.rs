@@ -140,7 +140,8 @@ impl Stored {
             }
             [TREE] => {
                 let first = trees.checked_add(take.varint32()?)?;
-                Lies::Tree(Tree { first, leaves: take.varint32()?, row_bytes: ROW_BYTES })
+                let tree = Tree { first, leaves: take.varint32()?, row_bytes: ROW_BYTES };
+                Lies::Tree(Some(tree).filter(Tree::fits)?)
             }
             _ => return None,
         };

@@ -41,14 +41,20 @@ impl Tree {
         }
     }
 
-    /// The first page of each level above the leaves, lowest level first.
-    fn levels(&self) -> Vec<u32> {
+    /// Whether all its pages have numbers: of fences there are fewer than of leaves.
+    pub(super) fn fits(&self) -> bool {
+        self.leaves > 0 && u64::from(self.first) + 2 * u64::from(self.leaves) <= u32::MAX.into()
+    }
+
+    /// The first page of each level above the leaves, and how many pages the one below it has,
+    /// lowest level first.
+    fn levels(&self) -> Vec<(u32, u32)> {
         let fanout = Self::fanout(self.row_bytes) as u32;
         let (mut start, mut count, mut levels) = (self.first, self.leaves, Vec::new());
         while count > 1 {
             start += count;
+            levels.push((start, count));
             count = count.div_ceil(fanout);
-            levels.push(start);
         }
         levels
     }
@@ -62,7 +68,7 @@ impl Tree {
     ) -> Result<Option<u32>, IndexError> {
         let fanout = Self::fanout(self.row_bytes) as u32;
         let mut child = 0;
-        for start in self.levels().into_iter().rev() {
+        for (start, below) in self.levels().into_iter().rev() {
             let page = start + child;
             let body = recent.read(page)?;
             let fitting = self.fitting(&body, &within);
@@ -70,6 +76,12 @@ impl Tree {
             match fitting.ok_or(IndexError::Damaged { page, problem })? {
                 0 => return Ok(None),
                 fitting => child = child * fanout + fitting - 1,
+            }
+            if child >= below {
+                return Err(IndexError::Damaged {
+                    page,
+                    problem: "it has more fences than leaves",
+                });
             }
         }
         Ok(Some(child))
@@ -89,5 +101,20 @@ impl Tree {
             }
         }
         u32::try_from(low).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g10_a_tree_of_more_pages_than_have_numbers_does_not_fit() {
+        let tree = |first, leaves| Tree { first, leaves, row_bytes: 4 };
+        assert!(tree(10, 1).fits() && tree(10, 1 << 30).fits());
+        assert_eq!(tree(10, 5_000).levels().first(), Some(&(5_010, 5_000)));
+        for absurd in [tree(10, u32::MAX), tree(u32::MAX - 1, 2), tree(10, 0)] {
+            assert!(!absurd.fits(), "{absurd:?}");
+        }
     }
 }
