@@ -1,13 +1,18 @@
 //! [`EngineLedger`]: a ledger in a directory of segments, and its port.
 
-use std::{ops::ControlFlow, path::Path, sync::Arc, thread::JoinHandle};
+use std::{
+    ops::ControlFlow,
+    path::Path,
+    sync::{Arc, OnceLock},
+    thread::JoinHandle,
+};
 
 use factum_store::{
     Append, AppendError, BoxFuture, BoxStream, EventId, Head, IdempotencyKey, Invalid, Ledger,
     Page, Position, Query, Read, ReadError, Receipt, RecordedEvent, Signal, StreamInfo, StreamName,
     Subscribe, Timestamp,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     compact::{Compact, Compacted, compact},
@@ -44,7 +49,9 @@ pub(crate) struct Inner {
     inbox: Option<Arc<Inbox>>,
     /// What the writer remembers.
     memory: Arc<Memory>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// The writer, and its thread; not while it is driven by hand.
+    writer: OnceLock<Arc<Mutex<Writer>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     sight: Arc<Sight>,
     /// Held until the writer has stopped.
     _lock: Option<Arc<dyn Lock>>,
@@ -55,9 +62,17 @@ impl Drop for Inner {
         if let Some(inbox) = &self.inbox {
             inbox.close();
         }
-        if let Some(writer) = self.writer.lock().take() {
-            let _ = writer.join();
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
         }
+    }
+}
+
+impl Inner {
+    /// The writer, for a caller that is alone.
+    fn writer_alone(&self) -> Option<MutexGuard<'_, Writer>> {
+        let writer = self.writer.get()?.try_lock()?;
+        writer.is_alone().then_some(writer)
     }
 }
 
@@ -82,10 +97,14 @@ impl EngineLedger {
         let (ledger, writer) = Self::with_writer(dir, options, lock)?;
         if let Some(writer) = writer {
             let spawned = std::thread::Builder::new().name("ledger".into());
-            let spawned = spawned.spawn(move || writer.run());
+            let inbox = Arc::clone(&writer.inbox);
+            let writer = Arc::new(Mutex::new(writer));
+            let served = Arc::clone(&writer);
+            let spawned = spawned.spawn(move || Writer::run(&served, &inbox));
             let thread =
                 spawned.map_err(|error| EngineError::io("starting the writer of", dir, error))?;
-            *ledger.inner.writer.lock() = Some(thread);
+            *ledger.inner.thread.lock() = Some(thread);
+            let _ = ledger.inner.writer.set(writer);
         }
         Ok(ledger)
     }
@@ -124,7 +143,8 @@ impl EngineLedger {
             options: options.clone(),
             inbox: writable.then_some(inbox),
             memory,
-            writer: Mutex::new(None),
+            writer: OnceLock::new(),
+            thread: Mutex::default(),
             sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
             _lock: lock,
         };
@@ -139,7 +159,8 @@ impl EngineLedger {
             options: options.clone(),
             inbox: None,
             memory: Arc::default(),
-            writer: Mutex::new(None),
+            writer: OnceLock::new(),
+            thread: Mutex::default(),
             sight: Arc::new(Sight::new(Arc::clone(&options.machine))),
             _lock: None,
         };
@@ -159,10 +180,14 @@ impl EngineLedger {
     /// # Errors
     /// As [`Ledger::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Receipt, AppendError> {
-        match self.hand_in(append)?.recv() {
-            Ok(answer) => answer,
-            Err(_) => Err(stopped()),
+        let (inbox, prepared) = self.prepare(append)?;
+        let (answer, answered) = oneshot::channel();
+        if let Some(mut writer) = self.inner.writer_alone() {
+            writer.turn([(prepared, answer)].into());
+        } else if !inbox.put(prepared, answer) {
+            return Err(stopped());
         }
+        answered.recv().unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Shows every event of a query after a position to `visit`, in order, as it lies in the log;
@@ -237,16 +262,22 @@ impl EngineLedger {
         &self,
         append: Append,
     ) -> Result<oneshot::Receiver<Result<Receipt, AppendError>>, AppendError> {
-        let Some(inbox) = &self.inner.inbox else {
+        let (inbox, prepared) = self.prepare(append)?;
+        let (answer, answered) = oneshot::channel();
+        if inbox.put(prepared, answer) { Ok(answered) } else { Err(stopped()) }
+    }
+
+    /// What is done before the writer sees a batch.
+    fn prepare(&self, append: Append) -> Result<(&Inbox, Prepared), AppendError> {
+        let Inner { shared, memory, options, inbox, .. } = &*self.inner;
+        let Some(inbox) = inbox else {
             return Err(AppendError::Unavailable("it is open for reading only".into()));
         };
-        let mut prepared: Prepared = prepare(&self.inner.options.limits, append)?;
-        let Inner { shared, memory, .. } = &*self.inner;
+        let mut prepared = prepare(&options.limits, append)?;
         // What can't be read now is for the writer to meet, and to report.
         prepared.foresight =
             Foresight::of(&prepared.append, memory, || shared.snapshot()).unwrap_or_default();
-        let (answer, answered) = oneshot::channel();
-        if inbox.put(prepared, answer) { Ok(answered) } else { Err(stopped()) }
+        Ok((inbox, prepared))
     }
 
     fn check(&self, read: &Read) -> Result<(), EngineError> {

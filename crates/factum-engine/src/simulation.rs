@@ -45,7 +45,7 @@ impl HandDriven {
         if self.writer.inbox.len() == 0 {
             return false;
         }
-        let Some(waiting) = self.writer.inbox.take() else { return false };
+        let waiting = self.writer.inbox.take();
         self.writer.turn(waiting);
         true
     }

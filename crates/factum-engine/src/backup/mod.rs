@@ -16,6 +16,7 @@
 //! * Every byte is compared with its checksum before it is restored (G10).
 
 mod check;
+mod ends;
 mod manifest;
 mod restore;
 mod source;

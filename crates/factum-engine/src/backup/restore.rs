@@ -9,6 +9,7 @@ use factum_store::{Head, Invalid, Position, Timestamp};
 use super::{
     MANIFEST, Progress,
     check::Backup,
+    ends::Ends,
     ledger_dir,
     manifest::{Entry, Kept, Kind, LedgerFacts},
 };
@@ -158,12 +159,32 @@ impl Restoring<'_> {
                 break;
             }
         }
+        self.check_cut(kept, written.head.position)?;
         self.close(&written)?;
         self.indexes(kept, &written)?;
         self.machine().sync_dir(&dir).map_err(failed)?;
         let Head { position: head, recorded_at } = written.head;
         self.report.ledgers.push(LedgerFacts { head, recorded_at, ..kept.facts.clone() });
         Ok(())
+    }
+
+    /// A ledger that was compacted may not be cut where a stream's end is not known.
+    fn check_cut(&self, kept: &Kept, head: Position) -> Result<(), EngineError> {
+        let from = ledger_dir(&self.backup.dir, &kept.facts.name);
+        let open = |entry: &Entry| Segment::open(self.machine(), &from.join(&entry.name), false);
+        let logs = kept.logs().map(|entry| Ok((open(entry)?, entry.last)));
+        let logs = logs.collect::<Result<Vec<_>, EngineError>>()?;
+        let is_cut = kept.facts.head > head;
+        if !is_cut || logs.iter().all(|(log, _)| log.header.generation == 0) {
+            return Ok(());
+        }
+        let mut ends = Ends::default();
+        for (log, last) in &logs {
+            for frame in &frames_upto(log, &bytes_of(log)?, *last)?.frames {
+                ends.see(frame, frame.first() > head)?;
+            }
+        }
+        ends.check()
     }
 
     /// Writes what is wanted of a segment; says whether that is all of it.

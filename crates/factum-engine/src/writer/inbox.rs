@@ -64,16 +64,22 @@ impl Inbox {
         }
     }
 
-    /// All that waits, at least one; `None` when it is closed and empty.
-    pub(crate) fn take(&self) -> Option<VecDeque<(Prepared, Answer)>> {
+    /// Waits until something waits; `false` when it is closed and empty.
+    pub(crate) fn wait(&self) -> bool {
         let mut waiting = self.waiting.lock();
         self.arrived
             .wait_while(&mut waiting, |waiting| waiting.batches.is_empty() && !waiting.closed);
+        !waiting.batches.is_empty()
+    }
+
+    /// All that waits.
+    pub(crate) fn take(&self) -> VecDeque<(Prepared, Answer)> {
+        let mut waiting = self.waiting.lock();
         waiting.bytes = 0;
         let taken = std::mem::take(&mut waiting.batches);
         drop(waiting);
         self.room.notify_all();
-        (!taken.is_empty()).then_some(taken)
+        taken
     }
 
     /// How many batches wait.

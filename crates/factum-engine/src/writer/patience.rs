@@ -24,6 +24,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Patience {
     /// What the next group would have if all came back.
     wanted: Option<Wanted>,
+    /// How many were here with the last group.
+    here: usize,
     /// How long a sync takes of late.
     sync: Duration,
     /// Groups until the next try.
@@ -38,8 +40,14 @@ impl Patience {
     pub(crate) fn answering(&mut self, here: usize, sync: Duration) {
         // A slow one now and then is no reason to wait long.
         self.sync = if self.sync.is_zero() { sync } else { (self.sync * 7 + sync) / 8 };
+        self.here = here;
         let until = Instant::now() + self.sync;
         self.wanted = (here > 1).then(|| Wanted { batches: here.min(ENOUGH), until });
+    }
+
+    /// Whether nobody else was here with the last one.
+    pub(crate) fn was_alone(&self) -> bool {
+        self.here <= 1
     }
 
     /// What to wait for; nothing when it is not worth it.

@@ -1,4 +1,5 @@
-//! [`Writer`]: the thread that owns the active segment's file: write, sync, publish, answer.
+//! [`Writer`]: who owns the active segment's file: write, sync, publish, answer. A thread of its own,
+//! or a caller that is alone.
 //!
 //! Protects G1 (a batch is one frame, and a frame is whole or nothing), G2 (the answer comes after
 //! the sync; after the first failed write or sync nothing is answered with "yes" any more) and G3
@@ -9,6 +10,8 @@ use std::{collections::VecDeque, sync::Arc, thread::JoinHandle, time::Instant};
 use factum_store::{
     AppendError, Head, IdempotencyKey, Offence, Position, Query, Receipt, RequestHash, StreamName,
 };
+
+use parking_lot::Mutex;
 
 use super::{
     group::Group,
@@ -68,25 +71,39 @@ fn seal(shared: &Shared, options: &Options, log: &Arc<Segment>, tail: &Tail, end
 }
 
 impl Writer {
-    /// Serves until the inbox is closed and empty.
-    pub(crate) fn run(mut self) {
-        while let Some(waiting) = self.wait() {
-            self.turn(waiting);
+    /// Serves until the inbox is closed and empty. Whoever comes alone may take the writer meanwhile
+    /// and serve itself.
+    pub(crate) fn run(writer: &Mutex<Self>, inbox: &Inbox) {
+        loop {
+            writer.lock().gather_more();
+            if !inbox.wait() {
+                break;
+            }
+            let mut writer = writer.lock();
+            let waiting = inbox.take();
+            writer.turn(waiting);
         }
-        self.stop();
+        writer.lock().stop();
     }
 
-    /// Waits for something to write, and a little for more of it.
-    fn wait(&mut self) -> Option<VecDeque<(Prepared, Answer)>> {
+    /// Waits a little for those who are expected back.
+    fn gather_more(&mut self) {
         if let Some(wanted) = self.patience.wanted() {
             let came = self.inbox.gather(wanted);
             self.patience.came(wanted, came);
         }
-        self.inbox.take()
+    }
+
+    /// Whether nobody else appends now, as far as one can tell. Then it is quicker to write on the
+    /// caller's own thread than to have another one woken, and be woken by it.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.patience.was_alone() && self.inbox.len() == 0
     }
 
     /// Serves what waits.
     pub(crate) fn turn(&mut self, mut waiting: VecDeque<(Prepared, Answer)>) {
+        let shared = Arc::clone(&self.shared);
+        let _whole = WholeTurn(&shared);
         while !waiting.is_empty() {
             let group = self.gather(&mut waiting);
             self.commit(group);
@@ -234,6 +251,17 @@ impl Writer {
         let marked = self.file.log.file.write_at(&mark, end).and_then(|()| log.file.sync());
         if let Err(error) = marked {
             tracing::warn!(%error, "the mark of a clean stop could not be written");
+        }
+    }
+}
+
+/// A turn that ends in a panic leaves a state that nothing can be said of.
+struct WholeTurn<'a>(&'a Shared);
+
+impl Drop for WholeTurn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("the ledger's writer has panicked; open the ledger again".into());
         }
     }
 }

@@ -6,11 +6,11 @@ use factum_engine::{
     Backup, Compact, DataDir, Restore,
     machine::{Faults, SimulatedMachine},
 };
-use factum_store::{Append, Ledger};
+use factum_store::{Append, Ledger, Position, Revision};
 use futures_lite::future::block_on;
 
 use crate::{
-    compact::event,
+    compact::{compact, event, stream},
     compact_again::{filled, hide},
     ledger::{DIR, everything, open, options},
 };
@@ -77,5 +77,36 @@ fn a_backup_that_failed_and_another_that_crashed_are_gone_on_with() {
             let restored = DataDir::open(to, options(&machine)).unwrap().ledger("l").unwrap();
             assert_eq!(everything(&restored), known, "{what}");
         }
+    }
+}
+
+/// What a compaction dropped can't tell any more where its stream ended then: cut there, the stream
+/// would give its revisions again.
+#[test]
+fn g4_a_compacted_ledger_is_not_cut_where_the_end_of_a_stream_is_not_known() {
+    let machine = SimulatedMachine::new(7);
+    let data = DataDir::open(Path::new(DIR), options(&machine)).unwrap();
+    let ledger = data.create_ledger("l").unwrap();
+    filled(&ledger);
+    hide(&ledger, 0, 145);
+    assert!(compact(&ledger).unwrap().dropped > 100);
+    let to = Path::new("/backup");
+    data.backup(to, &mut |_, _| {}).unwrap();
+    let backup = Backup::open(to, options(&machine)).unwrap();
+    let restore = |to: &str, position: u64| {
+        let what = Restore { to_position: Some(Position(position)), ..Restore::default() };
+        backup.restore(Path::new(to), &what, &mut |_, _| {})
+    };
+    for position in [1, 50, 140] {
+        let refused = restore(&format!("/refused-{position}"), position).unwrap_err().to_string();
+        let precise = refused.contains("compacted") && refused.contains(stream(0).as_str());
+        assert!(precise, "position {position}: {refused}");
+    }
+    for (position, last) in [(148, 147), (250, 149), (301, 149)] {
+        let dir = format!("/restored-{position}");
+        restore(&dir, position).unwrap();
+        let data = DataDir::open(Path::new(&dir), options(&machine)).unwrap();
+        let info = block_on(data.ledger("l").unwrap().stream(stream(0))).unwrap();
+        assert_eq!(info.last, Some(Revision(last)), "position {position}");
     }
 }
