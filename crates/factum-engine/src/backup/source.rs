@@ -141,6 +141,12 @@ impl Part {
 fn segments(options: &Options, dir: &Path) -> Result<Vec<Arc<Segment>>, EngineError> {
     let names = options.machine.list(dir);
     let names = names.map_err(|error| EngineError::io("listing", dir, error))?;
+    // A compaction that failed may have left a name that is not durable. Were it lost with the power,
+    // the next one would give it to other bytes, and the next backup would take those for these.
+    match options.machine.sync_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {}
+        synced => synced.map_err(|error| EngineError::io("syncing", dir, error))?,
+    }
     let logs = open_highest(dir, options, &names, false)?;
     check_chain(&logs)?;
     Ok(logs)
