@@ -19,6 +19,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Connections at a time; further ones wait to be accepted. 1,024.
     pub connections_max: usize,
+    /// Requests at a time on one connection, over HTTP/2. 256.
+    pub streams_max: u32,
     /// Commands and appends at a time. 64.
     pub commands_max: usize,
     /// Reads of events and views at a time. 32.
@@ -54,6 +56,7 @@ impl Default for Config {
             insecure_listen_beyond_loopback: false,
             hosts: Vec::new(),
             connections_max: 1_024,
+            streams_max: 256,
             commands_max: 64,
             queries_max: 32,
             subscriptions_max: 512,

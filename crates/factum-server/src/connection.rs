@@ -10,10 +10,9 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
-use hyper::server::conn::http1;
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
     service::TowerToHyperService,
 };
 use tokio::{
@@ -24,7 +23,7 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-use crate::Config;
+use crate::{Config, faces::Faces};
 
 /// How long to wait after the system refused a connection, for instance for want of descriptors.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
@@ -32,7 +31,7 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// Serves connections until `shutdown` resolves, then lets the open ones end within the grace.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    faces: Faces,
     config: &Config,
     stopping: watch::Sender<bool>,
     shutdown: impl Future<Output = ()>,
@@ -45,7 +44,7 @@ pub(crate) async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &room) => accepted,
         };
-        let one = one(stream, router.clone(), config, stopping.subscribe());
+        let one = one(stream, faces.clone(), config, stopping.subscribe());
         open.spawn(async move {
             one.await;
             drop(place);
@@ -87,19 +86,17 @@ pub(crate) async fn stop(stopping: &mut watch::Receiver<bool>) {
 /// Serves one connection to its end.
 fn one(
     stream: TcpStream,
-    router: Router,
+    faces: Faces,
     config: &Config,
     mut stopping: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Answers are small and complete: waiting for more to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Impatient::new(stream, config.write_timeout));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(config.head_timeout)
-        .max_buf_size(config.head_bytes_max.max(8 << 10));
+    let io = TokioIo::new(Impatient::new(stream, config.head_timeout, config.write_timeout));
+    let http = protocols(config);
     async move {
-        let mut connection = pin!(http.serve_connection(io, TowerToHyperService::new(router)));
+        let service = TowerToHyperService::new(faces);
+        let mut connection = pin!(http.serve_connection(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stop(&mut stopping) => {
@@ -113,17 +110,43 @@ fn one(
     }
 }
 
-/// A stream whose writes fail when the other side takes nothing for too long.
+/// HTTP/1.1 and HTTP/2, told apart by how a connection begins.
+fn protocols(config: &Config) -> auto::Builder<TokioExecutor> {
+    let head_bytes = config.head_bytes_max.max(8 << 10);
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.head_timeout)
+        .max_buf_size(head_bytes);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(config.streams_max)
+        .keep_alive_interval(config.heartbeat)
+        .keep_alive_timeout(config.head_timeout);
+    http
+}
+
+/// Bytes from which on it is known which protocol a connection speaks, and that protocol's own timers
+/// run: as many as HTTP/2 begins with.
+const BEGINNING: usize = 24;
+
+/// A stream that fails when the other side is too slow to begin, or takes nothing for too long.
 struct Impatient<S> {
     stream: S,
+    /// Runs until the connection has begun.
+    beginning: Option<Pin<Box<Sleep>>>,
+    /// Bytes read while it begins.
+    begun: usize,
     patience: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Impatient<S> {
-    fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    fn new(stream: S, beginning: Duration, patience: Duration) -> Self {
+        let beginning = Some(Box::pin(sleep(beginning)));
+        Self { stream, beginning, begun: 0, patience, waiting: None }
     }
 
     fn watch<T>(
@@ -148,7 +171,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if let Some(beginning) = &mut this.beginning {
+            this.begun += buf.filled().len() - before;
+            if this.begun >= BEGINNING {
+                this.beginning = None;
+            } else if read.is_pending() && beginning.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        read
     }
 }
 
@@ -188,19 +222,37 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_nothing_ends_the_write() {
         let (near, far) = tokio::io::duplex(8);
-        let mut near = Impatient::new(near, Duration::from_secs(60));
+        let mut near = Impatient::new(near, Duration::from_secs(5), Duration::from_secs(60));
         near.write_all(b"12345678").await.expect("there is room");
         let begun = Instant::now();
         let error = near.write_all(b"9").await.expect_err("nobody reads");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(begun.elapsed(), Duration::from_secs(60));
         drop(far);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_begin_is_not_waited_for_and_who_has_begun_is() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut near = Impatient::new(near, Duration::from_secs(5), Duration::from_secs(60));
+        far.write_all(b"PRI * HTTP/2").await.expect("there is room");
+        let (begun, mut read) = (Instant::now(), Vec::new());
+        let error = near.read_to_end(&mut read).await.expect_err("the rest does not come");
+        assert_eq!(
+            (error.kind(), begun.elapsed()),
+            (io::ErrorKind::TimedOut, Duration::from_secs(5))
+        );
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut near = Impatient::new(near, Duration::from_secs(5), Duration::from_secs(60));
+        far.write_all(&[b'x'; BEGINNING]).await.expect("there is room");
+        let waiting = timeout(Duration::from_secs(600), near.read_to_end(&mut Vec::new())).await;
+        assert!(waiting.is_err(), "the protocol's own timers run from here on");
     }
 }

@@ -1,8 +1,11 @@
-//! Factum's server: one API in Rust, and the HTTP face that translates it.
+//! Factum's server: one API in Rust, and the faces that translate it: HTTP and gRPC, on one port.
 
+mod access;
 mod api;
 mod config;
 mod connection;
+mod faces;
+mod grpc;
 mod http;
 pub mod json;
 mod server;

@@ -1,6 +1,6 @@
 //! [`Server`]: ledgers and their applications, listening.
 
-use std::{collections::BTreeMap, future::Future, io, net::SocketAddr};
+use std::{collections::BTreeMap, future::Future, io, net::SocketAddr, sync::Arc};
 
 use factum::{App, Domain, Fault, Store};
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Config, ServeError, api::Api, connection, http};
+use crate::{Config, ServeError, access::Access, api::Api, connection, faces::Faces, grpc, http};
 
 /// Connections that may wait to be accepted. When more arrive the system drops them without a word.
 const BACKLOG: u32 = 1_024;
@@ -71,8 +71,13 @@ impl Server {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { listener, config, apps, store, .. } = self;
         let (stop, stopping) = watch::channel(false);
-        let router = http::router(Api::new(apps.clone(), store, &config), &config, stopping);
-        connection::serve(listener, router, &config, stop, shutdown).await;
+        let api = Arc::new(Api::new(apps.clone(), store, &config));
+        let access = Arc::new(Access::new());
+        let faces = Faces {
+            http: http::router(Arc::clone(&api), Arc::clone(&access), &config, stopping),
+            grpc: grpc::router(api, access),
+        };
+        connection::serve(listener, faces, &config, stop, shutdown).await;
         // A view may be at work on a large batch: its thread is waited for where that may block.
         let runtime = Handle::current();
         let closing = spawn_blocking(move || {

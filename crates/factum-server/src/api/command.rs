@@ -3,6 +3,7 @@
 use factum::{DeciderModel, Outcome};
 
 use super::{Api, ApiError};
+use crate::access::{Principal, Verb};
 
 /// Which command to run.
 pub(crate) struct RunCommand {
@@ -15,8 +16,17 @@ pub(crate) struct RunCommand {
 }
 
 impl Api {
-    pub(crate) async fn run(&self, request: RunCommand) -> Result<Outcome, ApiError> {
-        let run = self.app(&request.ledger)?.command(&request.command, request.input.as_bytes());
+    pub(crate) async fn run(
+        &self,
+        principal: &Principal,
+        request: RunCommand,
+    ) -> Result<Outcome, ApiError> {
+        let app = self.app(principal, Verb::Command, &request.ledger)?;
+        let run = app.command(&request.command, request.input.as_bytes());
+        let run = match principal.name().is_empty() {
+            true => run,
+            false => run.actor(principal.name().to_string()),
+        };
         let run = match request.key {
             Some(key) => run.key(key),
             None => run,
@@ -25,8 +35,12 @@ impl Api {
     }
 
     /// The commands, with what they read, emit and refuse.
-    pub(crate) fn commands(&self, ledger: &str) -> Result<Vec<DeciderModel>, ApiError> {
-        let app = self.app(ledger)?;
+    pub(crate) fn commands(
+        &self,
+        principal: &Principal,
+        ledger: &str,
+    ) -> Result<Vec<DeciderModel>, ApiError> {
+        let app = self.app(principal, Verb::Read, ledger)?;
         Ok(app.domain().commands().map(|decider| decider.model().clone()).collect())
     }
 }

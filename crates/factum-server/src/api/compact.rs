@@ -6,16 +6,18 @@ use factum::{Compact, Compacted, Fault};
 use tokio::sync::watch;
 
 use super::{Api, ApiError};
+use crate::access::{Principal, Verb};
 
 impl Api {
     /// Drops what retention hides, and ends early, to go on the next time, when the server stops.
     pub(crate) async fn compact(
         &self,
+        principal: &Principal,
         ledger: String,
         request: Compact,
         stopping: watch::Receiver<bool>,
     ) -> Result<Compacted, ApiError> {
-        self.ledger(&ledger)?;
+        self.ledger(principal, Verb::Admin, &ledger)?;
         let Some(store) = self.store.clone() else {
             let what = "this server has applications only, and no data directory to compact";
             return Err(Fault::Unavailable(what.to_owned()).into());

@@ -7,6 +7,7 @@ use factum_store::{Direction, Head, Ledger, Position, Query, Read, ReadError, Re
 use serde::Serialize;
 
 use super::{Api, ApiError};
+use crate::access::{Principal, Verb};
 
 /// Which events to read.
 pub(crate) struct ReadEvents {
@@ -46,8 +47,12 @@ impl ReadEvents {
 }
 
 impl Api {
-    pub(crate) async fn events(&self, request: ReadEvents) -> Result<EventsPage, ApiError> {
-        let ledger = self.ledger(&request.ledger)?;
+    pub(crate) async fn events(
+        &self,
+        principal: &Principal,
+        request: ReadEvents,
+    ) -> Result<EventsPage, ApiError> {
+        let ledger = self.ledger(principal, Verb::Read, &request.ledger)?;
         Ok(self.bulkheads.queries.run(page(ledger, request)).await??)
     }
 }

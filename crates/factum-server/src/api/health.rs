@@ -16,7 +16,7 @@ impl Api {
     /// # Errors
     /// When a ledger can't be read.
     pub(crate) async fn health(&self) -> Result<Health, ApiError> {
-        let ledgers = self.ledgers().await?;
+        let ledgers = self.statuses(self.apps.clone()).await?;
         let views = ledgers.iter().flat_map(|ledger| &ledger.views);
         Ok(Health {
             ledgers: ledgers.len(),

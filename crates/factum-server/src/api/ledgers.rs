@@ -1,9 +1,12 @@
 //! The ledgers: their heads, and what runs on them.
 
+use std::collections::BTreeMap;
+
 use factum::{App, Fault, ViewStatus};
 use factum_store::Head;
 
 use super::{Api, ApiError};
+use crate::access::{Principal, Verb};
 
 /// A ledger, as it stands.
 pub(crate) struct LedgerStatus {
@@ -15,8 +18,21 @@ pub(crate) struct LedgerStatus {
 }
 
 impl Api {
-    pub(crate) async fn ledgers(&self) -> Result<Vec<LedgerStatus>, ApiError> {
-        let apps = self.apps.clone();
+    /// Those that may be read.
+    pub(crate) async fn ledgers(
+        &self,
+        principal: &Principal,
+    ) -> Result<Vec<LedgerStatus>, ApiError> {
+        let mut apps = self.apps.clone();
+        apps.retain(|name, _| principal.may(Verb::Read, name));
+        self.statuses(apps).await
+    }
+
+    /// How ledgers stand, whoever asks.
+    pub(super) async fn statuses(
+        &self,
+        apps: BTreeMap<String, App>,
+    ) -> Result<Vec<LedgerStatus>, ApiError> {
         let all = async move {
             let mut all = Vec::new();
             for (name, app) in apps {
@@ -27,8 +43,12 @@ impl Api {
         Ok(self.bulkheads.queries.run(all).await??)
     }
 
-    pub(crate) async fn describe(&self, ledger: &str) -> Result<LedgerStatus, ApiError> {
-        let (name, app) = (ledger.to_owned(), self.app(ledger)?);
+    pub(crate) async fn describe(
+        &self,
+        principal: &Principal,
+        ledger: &str,
+    ) -> Result<LedgerStatus, ApiError> {
+        let (name, app) = (ledger.to_owned(), self.app(principal, Verb::Read, ledger)?);
         Ok(self.bulkheads.queries.run(async move { status(name, &app).await }).await??)
     }
 }

@@ -28,7 +28,10 @@ pub(crate) use streams::{Change, ChangeStream};
 pub(crate) use subscribe::{SubscribeEvents, Subscription};
 pub(crate) use view::AskView;
 
-use crate::Config;
+use crate::{
+    Config,
+    access::{Principal, Verb},
+};
 
 /// Everything that can be asked of a server.
 pub(crate) struct Api {
@@ -45,12 +48,19 @@ impl Api {
         Self { apps, store, bulkheads: Bulkheads::new(config), view_deadline: config.view_deadline }
     }
 
-    fn app(&self, ledger: &str) -> Result<App, ApiError> {
-        let app = self.apps.get(ledger);
+    /// The application on a ledger, if this may be done to it. Who may not learns no more than who
+    /// asks for a ledger that is not there.
+    fn app(&self, principal: &Principal, verb: Verb, ledger: &str) -> Result<App, ApiError> {
+        let app = self.apps.get(ledger).filter(|_| principal.may(verb, ledger));
         app.cloned().ok_or_else(|| ApiError::UnknownLedger { ledger: ledger.to_owned() })
     }
 
-    fn ledger(&self, name: &str) -> Result<Arc<dyn Ledger>, ApiError> {
-        self.app(name).map(|app| Arc::clone(app.ledger()))
+    fn ledger(
+        &self,
+        principal: &Principal,
+        verb: Verb,
+        name: &str,
+    ) -> Result<Arc<dyn Ledger>, ApiError> {
+        self.app(principal, verb, name).map(|app| Arc::clone(app.ledger()))
     }
 }

@@ -5,6 +5,7 @@ use factum_store::{
 };
 
 use super::{Api, ApiError};
+use crate::access::{Principal, Verb};
 
 /// What is to become of a stream.
 pub(crate) struct ChangeStream {
@@ -28,19 +29,21 @@ pub(crate) enum Change {
 impl Api {
     pub(crate) async fn stream(
         &self,
+        principal: &Principal,
         ledger: &str,
         stream: StreamName,
     ) -> Result<StreamInfo, ApiError> {
-        let ledger = self.ledger(ledger)?;
+        let ledger = self.ledger(principal, Verb::Read, ledger)?;
         Ok(self.bulkheads.queries.run(async move { ledger.stream(stream).await }).await??)
     }
 
     /// Changes a stream, unless it is changed by somebody else meanwhile.
     pub(crate) async fn change_stream(
         &self,
+        principal: &Principal,
         request: ChangeStream,
     ) -> Result<(Receipt, StreamInfo), ApiError> {
-        let ledger = self.ledger(&request.ledger)?;
+        let ledger = self.ledger(principal, Verb::Append, &request.ledger)?;
         let ChangeStream { stream, change, .. } = request;
         let changed = async move {
             let append = change.append(&ledger.stream(stream.clone()).await?)?;

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{Api, ApiError};
+use crate::access::{Principal, Verb};
 
 /// What one look takes at most.
 const SIGNALS_MAX: usize = 64;
@@ -67,9 +68,10 @@ struct Look {
 impl Api {
     pub(crate) async fn subscribe(
         &self,
+        principal: &Principal,
         request: SubscribeEvents,
     ) -> Result<Subscription, ApiError> {
-        let ledger = self.ledger(&request.ledger)?;
+        let ledger = self.ledger(principal, Verb::Read, &request.ledger)?;
         let SubscribeEvents { query, after, .. } = request;
         let place = self.bulkheads.subscriptions.enter().await?;
         Ok(Subscription {
@@ -164,7 +166,7 @@ mod tests {
         let api = Api::new([("l".to_owned(), app)].into(), None, &Config::default());
         let (query, after) = (Query::all(), Position::START);
         let follow = SubscribeEvents { ledger: "l".into(), query, after };
-        (ledger, api.subscribe(follow).await.expect("is followed"))
+        (ledger, api.subscribe(&Principal::everybody(), follow).await.expect("is followed"))
     }
 
     fn one() -> Append {

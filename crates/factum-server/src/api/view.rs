@@ -4,6 +4,7 @@ use factum::{Answer, AsOf, ViewStatus};
 use factum_store::Position;
 
 use super::{Api, ApiError};
+use crate::access::{Principal, Verb};
 
 /// What to ask a view.
 pub(crate) struct AskView {
@@ -27,9 +28,13 @@ impl AskView {
 }
 
 impl Api {
-    pub(crate) async fn ask(&self, request: AskView) -> Result<Answer, ApiError> {
+    pub(crate) async fn ask(
+        &self,
+        principal: &Principal,
+        request: AskView,
+    ) -> Result<Answer, ApiError> {
         let AskView { ledger, view, key, after, as_of, cursor, limit } = request;
-        let handle = self.app(&ledger)?.view(&view)?;
+        let handle = self.app(principal, Verb::Read, &ledger)?.view(&view)?;
         let mut read = match &key {
             Some(key) => handle.get(key.as_str()),
             None => handle.list(),
@@ -56,8 +61,12 @@ impl Api {
     }
 
     /// Where the views of a ledger stand.
-    pub(crate) async fn views(&self, ledger: &str) -> Result<Vec<ViewStatus>, ApiError> {
-        let app = self.app(ledger)?;
+    pub(crate) async fn views(
+        &self,
+        principal: &Principal,
+        ledger: &str,
+    ) -> Result<Vec<ViewStatus>, ApiError> {
+        let app = self.app(principal, Verb::Read, ledger)?;
         Ok(self.bulkheads.queries.run(async move { app.views().await }).await??)
     }
 }

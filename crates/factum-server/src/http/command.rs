@@ -15,24 +15,26 @@ use super::{
     idempotency_key,
     problem::{Kind, Problem},
 };
-use crate::{api::RunCommand, json};
+use crate::{access::Principal, api::RunCommand, json};
 
 pub(crate) async fn catalogue(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path(ledger): Path<String>,
 ) -> Result<Response, Problem> {
-    ok(&json!({ "commands": shared.api.commands(&ledger)? }))
+    ok(&json!({ "commands": shared.api.commands(&principal, &ledger)? }))
 }
 
 pub(crate) async fn run(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path((ledger, command)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(request.headers())?;
     let body = shared.bodies.json(request).await?;
     let run = RunCommand { ledger, command, input: body.text, key };
-    let outcome = shared.api.run(run).await?;
+    let outcome = shared.api.run(&principal, run).await?;
     let receipt = receipt_json(&outcome);
     match outcome.refusal {
         Some(refused) => Err(refusal(refused, receipt, outcome.replayed)),

@@ -20,6 +20,7 @@ use super::{
     stream,
 };
 use crate::{
+    access::Principal,
     api::{AppendEvents, Next, ReadEvents, SubscribeEvents},
     json,
 };
@@ -42,6 +43,7 @@ const ONLY_PAGES: &str = "is for pages; a stream (Accept: text/event-stream) goe
 /// GET: a page, or a stream if the client accepts server-sent events.
 pub(crate) async fn read(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path(ledger): Path<String>,
     parameters: Parameters,
     headers: HeaderMap,
@@ -51,7 +53,8 @@ pub(crate) async fn read(
     if accepts_stream(&headers) {
         parameters.without(&["up_to", "direction", "limit"], ONLY_PAGES)?;
         let after = last_event_id(&headers)?.unwrap_or(after);
-        let signals = shared.api.subscribe(SubscribeEvents { ledger, query, after }).await?;
+        let signals =
+            shared.api.subscribe(&principal, SubscribeEvents { ledger, query, after }).await?;
         return Ok(stream::answer(signals, &shared));
     }
     let page = ReadEvents {
@@ -62,20 +65,22 @@ pub(crate) async fn read(
         direction: direction(&parameters)?,
         limit: parameters.limit(ReadEvents::LIMIT, ReadEvents::LIMIT_MAX)?,
     };
-    let page = shared.api.events(page).await?;
+    let page = shared.api.events(&principal, page).await?;
     ok(&PageJson { events: Events(&page.events), next: page.next, head: json::head(page.head) })
 }
 
 /// POST: an append.
 pub(crate) async fn append(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path(ledger): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(request.headers())?;
     let body = shared.bodies.json(request).await?;
     let (events, conditions) = body.read::<AppendBody>()?.into_parts()?;
-    let receipt = shared.api.append(AppendEvents { ledger, events, conditions, key }).await?;
+    let receipt =
+        shared.api.append(&principal, AppendEvents { ledger, events, conditions, key }).await?;
     ok(&Appended { receipt: json::receipt(&receipt), replayed: receipt.replayed })
 }
 

@@ -22,17 +22,26 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, http::HeaderMap};
+use axum::{
+    Router,
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
 use tokio::sync::watch;
 
-use crate::{Config, api::Api};
+use crate::{
+    Config,
+    access::{Access, Principal},
+    api::Api,
+};
 use body::Bodies;
 use guard::Hosts;
 use problem::Problem;
 
 /// What every route works with.
 pub(crate) struct Shared {
-    api: Api,
+    api: Arc<Api>,
+    access: Arc<Access>,
     bodies: Bodies,
     hosts: Hosts,
     heartbeat: Duration,
@@ -40,14 +49,29 @@ pub(crate) struct Shared {
 }
 
 /// The router of a server that listens at `config.listen`.
-pub(crate) fn router(api: Api, config: &Config, stopping: watch::Receiver<bool>) -> Router {
+pub(crate) fn router(
+    api: Arc<Api>,
+    access: Arc<Access>,
+    config: &Config,
+    stopping: watch::Receiver<bool>,
+) -> Router {
     routes::router(Arc::new(Shared {
         api,
+        access,
         bodies: Bodies::new(config),
         hosts: Hosts::new(config.listen.ip(), &config.hosts),
         heartbeat: config.heartbeat,
         stopping,
     }))
+}
+
+/// Whoever sent the request: a route that takes one can't be reached by a stranger.
+impl FromRequestParts<Arc<Shared>> for Principal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        Ok(shared.access.principal(&parts.headers)?)
+    }
 }
 
 /// The `Idempotency-Key`, as it is or in quotes (RFC 8941).

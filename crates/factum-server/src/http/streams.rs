@@ -14,6 +14,7 @@ use serde_json::{json, value::RawValue};
 
 use super::{Shared, answer::ok, problem::Problem};
 use crate::{
+    access::Principal,
     api::{Change, ChangeStream},
     json,
 };
@@ -57,14 +58,16 @@ struct CompactBody {
 /// GET: what the stream is.
 pub(crate) async fn show(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path((ledger, stream)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    ok(&json::stream(&shared.api.stream(&ledger, name(stream)?).await?))
+    ok(&json::stream(&shared.api.stream(&principal, &ledger, name(stream)?).await?))
 }
 
 /// POST `…/metadata`: how much of it is kept.
 pub(crate) async fn set(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path((ledger, stream)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -77,38 +80,42 @@ pub(crate) async fn set(
     }
     let data = data.map(|data| Bytes::from(String::from(Box::<str>::from(data))));
     let change = Change::Set { truncate_before, max_count, max_age_seconds, data };
-    changed(&shared, ledger, stream, change).await
+    changed(&shared, &principal, ledger, stream, change).await
 }
 
 /// POST `…/delete`: hides all of it; it can be written again.
 pub(crate) async fn delete(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path((ledger, stream)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Nothing {} = shared.bodies.json(request).await?.read()?;
-    changed(&shared, ledger, stream, Change::Delete).await
+    changed(&shared, &principal, ledger, stream, Change::Delete).await
 }
 
 /// POST `…/tombstone`: ends it for ever.
 pub(crate) async fn tombstone(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path((ledger, stream)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Nothing {} = shared.bodies.json(request).await?.read()?;
-    changed(&shared, ledger, stream, Change::Tombstone).await
+    changed(&shared, &principal, ledger, stream, Change::Tombstone).await
 }
 
 /// POST: drops what is hidden.
 pub(crate) async fn compact(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path(ledger): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let CompactBody { compress, dry_run } = shared.bodies.json(request).await?.read()?;
     let stopping = shared.stopping.clone();
-    let done = shared.api.compact(ledger, Compact { dry_run, compress }, stopping).await?;
+    let done =
+        shared.api.compact(&principal, ledger, Compact { dry_run, compress }, stopping).await?;
     ok(&json!({
         "segments": done.segments, "done": done.done, "rewritten": done.rewritten,
         "dropped": done.dropped, "bytes_before": done.bytes_before,
@@ -119,12 +126,14 @@ pub(crate) async fn compact(
 
 async fn changed(
     shared: &Shared,
+    principal: &Principal,
     ledger: String,
     stream: String,
     change: Change,
 ) -> Result<Response, Problem> {
     let change = ChangeStream { ledger, stream: name(stream)?, change };
-    let (receipt, info): (Receipt, StreamInfo) = shared.api.change_stream(change).await?;
+    let (receipt, info): (Receipt, StreamInfo) =
+        shared.api.change_stream(principal, change).await?;
     ok(&json!({ "receipt": json::receipt(&receipt), "stream": json::stream(&info) }))
 }
 

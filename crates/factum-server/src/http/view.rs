@@ -18,6 +18,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    access::Principal,
     api::AskView,
     json::{self, Payload},
 };
@@ -35,30 +36,34 @@ pub(crate) const KEY_PARAMETERS: &[Known] = LIST_PARAMETERS;
 
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path(ledger): Path<String>,
 ) -> Result<Response, Problem> {
-    let views = shared.api.views(&ledger).await?;
+    let views = shared.api.views(&principal, &ledger).await?;
     ok(&json!({ "views": views.iter().map(status_json).collect::<Vec<_>>() }))
 }
 
 pub(crate) async fn rows(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path((ledger, view)): Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    ask(&shared, ledger, view, None, &parameters).await
+    ask(&shared, &principal, ledger, view, None, &parameters).await
 }
 
 pub(crate) async fn row(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     Path((ledger, view, key)): Path<(String, String, String)>,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    ask(&shared, ledger, view, Some(key), &parameters).await
+    ask(&shared, &principal, ledger, view, Some(key), &parameters).await
 }
 
 async fn ask(
     shared: &Shared,
+    principal: &Principal,
     ledger: String,
     view: String,
     key: Option<String>,
@@ -73,7 +78,7 @@ async fn ask(
         cursor: parameters.one("cursor")?,
         limit: parameters.limit(AskView::LIMIT, AskView::LIMIT_MAX)?,
     };
-    let answer = shared.api.ask(question).await?;
+    let answer = shared.api.ask(principal, question).await?;
     ok(&AnswerJson::of(&view, &answer))
 }
 

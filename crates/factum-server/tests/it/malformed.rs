@@ -29,7 +29,7 @@ async fn bytes_that_are_not_http_lose_their_connection_and_nothing_else() {
         b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n".to_vec(),
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
             .to_vec(),
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".to_vec(),
         format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes(),
         format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n").into_bytes(),
         format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n").into_bytes(),

@@ -1,0 +1,13 @@
+//! Makes Rust of the interface, without a protoc: `protox` is one in Rust.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files = protox::compile(["proto/factum/v1/factum.proto"], ["proto"])?;
+    let descriptors = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("descriptors.bin");
+    println!("cargo:rerun-if-changed=proto");
+    tonic_prost_build::configure()
+        .bytes(".")
+        .build_transport(false)
+        .file_descriptor_set_path(&descriptors)
+        .compile_fds(files)?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! The gRPC face, `factum.v1`. It only translates.
+
+use std::sync::Arc;
+
+use axum::Router;
+use factum_proto::v1::{
+    HeadRequest, HeadResponse,
+    ledgers_server::{Ledgers, LedgersServer},
+};
+use tonic::{Request, Response, Status};
+
+use crate::{access::Access, api::Api};
+
+struct Service {
+    api: Arc<Api>,
+    access: Arc<Access>,
+}
+
+/// The services, by their paths.
+pub(crate) fn router(api: Arc<Api>, access: Arc<Access>) -> Router {
+    let service = Service { api, access };
+    tonic::service::Routes::new(LedgersServer::new(service)).into_axum_router()
+}
+
+#[tonic::async_trait]
+impl Ledgers for Service {
+    async fn head(&self, request: Request<HeadRequest>) -> Result<Response<HeadResponse>, Status> {
+        let principal = self.access.principal(&request.metadata().clone().into_headers());
+        let principal = principal.map_err(|_| Status::unauthenticated("who are you?"))?;
+        let ledger = request.into_inner().ledger;
+        let status = self.api.describe(&principal, &ledger).await;
+        let status = status.map_err(|_| Status::not_found("there is no such ledger"))?;
+        Ok(Response::new(HeadResponse {
+            position: status.head.position.0,
+            recorded_at_micros: status.head.recorded_at.micros.cast_signed(),
+        }))
+    }
+}
