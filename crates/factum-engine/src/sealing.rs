@@ -13,11 +13,11 @@ use factum_store::{IdempotencyKey, Position};
 use crate::{
     error::{Damage, EngineError},
     index::{Entry, IndexError, Indexed, Sealed, Tail, Term, push_terms},
-    log::{Frame, RecoveredTail, Segment},
+    log::{Frame, Segment},
     machine::File,
     options::Options,
     reader::{IndexedSegment, SegmentIndex},
-    whole::{read_segment, replace_file},
+    whole::{read_closed, replace_file},
 };
 
 /// Where the index of a segment is kept.
@@ -104,11 +104,11 @@ fn keep(options: &Options, log: &Segment, tail: &Tail) -> Result<Sealed, EngineE
     open(options, log, tail.last())
 }
 
-/// The index of a closed segment that ends at `last`, from its frames. All of them were synced before the next segment
-/// was made, so anything that is not whole is damage.
+/// The index of a closed segment that ends at `last`, from its frames. All of them were synced before
+/// the next segment was made, so anything that is not whole is damage.
 pub(crate) fn index_of(log: &Segment, last: Position) -> Result<Tail, EngineError> {
-    let found = read_segment(log)?;
-    if found.tail != RecoveredTail::Clean || found.next != last.next() {
+    let found = read_closed(log, last)?;
+    if found.next != last.next() {
         let file = log.path.display().to_string();
         let what =
             format!("it should end with position {last}, after which another segment begins");

@@ -16,6 +16,13 @@ pub(crate) fn read_segment(log: &Segment) -> Result<Recovered, EngineError> {
     frames_upto(log, &bytes_of(log)?, Position::END)
 }
 
+/// Reads the frames of a closed segment, which ends at `last`. What lies behind them is nobody's: a
+/// mark, or a batch that was never acknowledged and was cut off by a write that the disk forgot after
+/// a sync had failed.
+pub(crate) fn read_closed(log: &Segment, last: Position) -> Result<Recovered, EngineError> {
+    frames_upto(log, &bytes_of(log)?, last)
+}
+
 /// Reads a segment that somebody else may be writing to meanwhile.
 ///
 /// The first bytes are read before the last: where a frame was not there yet, a later one may be,

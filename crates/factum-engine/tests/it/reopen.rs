@@ -59,6 +59,36 @@ fn g2_what_is_shown_after_a_failed_sync_survives_a_power_cut() {
     }
 }
 
+/// A sync that failed while the ledger was opened: the mark was read from memory by the next opening,
+/// and was half on the disk. The next batch went into another segment, and with the power the closed
+/// one ended in half a mark, which was taken for damage.
+#[test]
+fn g2_half_a_mark_behind_a_closed_segment_is_nobodys() {
+    // A mark is torn where it lies in two sectors: so the ledger has all kinds of lengths.
+    for (seed, failing, crash_at) in (0..24)
+        .flat_map(|seed| (2..4).flat_map(move |failing| (4..16).map(move |at| (seed, failing, at))))
+    {
+        let what = format!("seed {seed}, sync {failing} failed, then a crash at {crash_at}");
+        let machine = SimulatedMachine::new(seed);
+        let ledger = open(&options(&machine)).unwrap();
+        fill(&ledger, 0, 1 + seed);
+        let machine = machine.kill();
+        drop(ledger);
+        machine.set_faults(Faults { failing_sync: Some(failing), ..Faults::default() });
+        drop(open(&options(&machine)));
+        machine.set_faults(Faults::default());
+        let ledger = open(&options(&machine)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let shown = everything(&ledger);
+        machine.set_faults(Faults { crash_at: Some(crash_at), ..Faults::default() });
+        let large = (0..200).map(|i| event(1_000 + i));
+        let _ = ledger.append_blocking(Append::new(large));
+        let machine = machine.restart();
+        drop(ledger);
+        let ledger = open(&options(&machine)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        starts_with(&everything(&ledger), &shown, &what);
+    }
+}
+
 /// A disk that was full when the ledger was opened took a part of the mark. The next batch went into
 /// another segment, and with the power the cut of this one was lost: it ended in that part, which was
 /// taken for damage.
