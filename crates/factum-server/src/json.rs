@@ -10,8 +10,11 @@ use factum_store::{
     ContentType, EventId, Head, Position, Receipt, RecordedEvent, Retention, Revision, Schema,
     StreamInfo, Tag, Timestamp,
 };
+use schemars::{JsonSchema, Schema as JsonSchemaOf, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::schema;
 
 /// An event as JSON. What an event does not have is left out.
 ///
@@ -19,63 +22,25 @@ use serde_json::value::RawValue;
 /// is a `content_type` beside it.
 #[must_use]
 pub fn event(event: &RecordedEvent) -> impl Serialize + '_ {
-    let envelope = &event.envelope;
-    let data = match &event.content_type {
-        ContentType::Json => Payload::of(&event.data),
-        ContentType::Other(_) => Payload::Bytes { base64: BASE64_STANDARD.encode(&event.data) },
-    };
-    EventJson {
-        position: event.position,
-        recorded_at: time(event.recorded_at),
-        id: event.id,
-        event_type: event.event_type.as_str(),
-        stream: event.stream.as_ref().map(|place| place.name.as_str()),
-        revision: event.stream.as_ref().map(|place| place.revision),
-        tags: &event.tags,
-        content_type: data.is_encoded().then(|| event.content_type.as_str()),
-        data,
-        metadata: (!event.metadata.is_empty()).then(|| Payload::of(&event.metadata)),
-        schema: envelope.schema.as_ref().map(SchemaJson::of),
-        actor: envelope.actor.as_deref(),
-        correlation_id: envelope.correlation_id.as_deref(),
-        causation_ids: &envelope.causation_ids,
-        command_id: envelope.command_id.as_deref(),
-        trace: envelope.trace.as_deref(),
-    }
+    EventJson::of(event)
 }
 
 /// A receipt as JSON: `last` is the token for reading your own write.
 #[must_use]
 pub fn receipt(receipt: &Receipt) -> impl Serialize + '_ {
-    ReceiptJson {
-        first: receipt.first,
-        last: receipt.last,
-        recorded_at: time(receipt.recorded_at),
-        ids: &receipt.ids,
-    }
+    ReceiptJson::of(receipt)
 }
 
 /// The end of a ledger as JSON. An empty ledger has no time.
 #[must_use]
 pub fn head(head: Head) -> impl Serialize {
-    let recorded_at = (head.position > Position::START).then(|| time(head.recorded_at));
-    HeadJson { position: head.position, recorded_at }
+    HeadJson::of(head)
 }
 
 /// What a stream is, and what is kept of it, as JSON.
 #[must_use]
 pub fn stream(info: &StreamInfo) -> impl Serialize + '_ {
-    let Retention { truncate_before, max_count, max_age_seconds, .. } = info.metadata.retention;
-    StreamJson {
-        stream: info.stream.as_str(),
-        state: info.state().name(),
-        last_revision: info.last,
-        truncate_before,
-        max_count,
-        max_age_seconds,
-        metadata_revision: info.metadata_revision,
-        data: (!info.metadata.data.is_empty()).then(|| Payload::of(&info.metadata.data)),
-    }
+    StreamJson::of(info)
 }
 
 /// A moment in RFC 3339, UTC, to the microsecond: `2026-01-31T12:00:00.000000Z`.
@@ -87,23 +52,33 @@ pub fn time(time: Timestamp) -> String {
     format!("{time:.6}")
 }
 
-#[derive(Serialize)]
-struct EventJson<'a> {
+/// A recorded event. What it does not have is left out.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
+pub(crate) struct EventJson<'a> {
+    #[schemars(with = "schema::Place")]
     position: Position,
+    #[schemars(with = "schema::Time")]
     recorded_at: String,
+    #[schemars(with = "schema::Id")]
     id: EventId,
     #[serde(rename = "type")]
+    #[schemars(with = "schema::Name")]
     event_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Name>")]
     stream: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::StreamRevision>")]
     revision: Option<Revision>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Vec<schema::Name>")]
     tags: &'a [Tag],
     data: Payload<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Object>")]
     metadata: Option<Payload<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<SchemaJson<'a>>,
@@ -112,6 +87,7 @@ struct EventJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Vec<schema::Id>")]
     causation_ids: &'a [EventId],
     #[serde(skip_serializing_if = "Option::is_none")]
     command_id: Option<&'a str>,
@@ -119,8 +95,38 @@ struct EventJson<'a> {
     trace: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct SchemaJson<'a> {
+impl<'a> EventJson<'a> {
+    pub(crate) fn of(event: &'a RecordedEvent) -> Self {
+        let envelope = &event.envelope;
+        let data = match &event.content_type {
+            ContentType::Json => Payload::of(&event.data),
+            ContentType::Other(_) => Payload::Bytes { base64: BASE64_STANDARD.encode(&event.data) },
+        };
+        Self {
+            position: event.position,
+            recorded_at: time(event.recorded_at),
+            id: event.id,
+            event_type: event.event_type.as_str(),
+            stream: event.stream.as_ref().map(|place| place.name.as_str()),
+            revision: event.stream.as_ref().map(|place| place.revision),
+            tags: &event.tags,
+            content_type: data.is_encoded().then(|| event.content_type.as_str()),
+            data,
+            metadata: (!event.metadata.is_empty()).then(|| Payload::of(&event.metadata)),
+            schema: envelope.schema.as_ref().map(SchemaJson::of),
+            actor: envelope.actor.as_deref(),
+            correlation_id: envelope.correlation_id.as_deref(),
+            causation_ids: &envelope.causation_ids,
+            command_id: envelope.command_id.as_deref(),
+            trace: envelope.trace.as_deref(),
+        }
+    }
+}
+
+/// What shape an event's payload has.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EventSchema")]
+pub(crate) struct SchemaJson<'a> {
     name: &'a str,
     version: u32,
 }
@@ -131,31 +137,80 @@ impl<'a> SchemaJson<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct ReceiptJson<'a> {
+/// Where events were recorded. `last` is the token for reading your own write.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Receipt")]
+pub(crate) struct ReceiptJson<'a> {
+    #[schemars(with = "schema::Place")]
     first: Position,
+    #[schemars(with = "schema::Place")]
     last: Position,
+    #[schemars(with = "schema::Time")]
     recorded_at: String,
+    #[schemars(with = "Vec<schema::Id>")]
     ids: &'a [EventId],
 }
 
-#[derive(Serialize)]
-struct StreamJson<'a> {
+impl<'a> ReceiptJson<'a> {
+    pub(crate) fn of(receipt: &'a Receipt) -> Self {
+        let Receipt { first, last, ref ids, .. } = *receipt;
+        Self { first, last, recorded_at: time(receipt.recorded_at), ids }
+    }
+}
+
+/// What a stream is, and what is kept of it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Stream")]
+pub(crate) struct StreamJson<'a> {
+    #[schemars(with = "schema::Name")]
     stream: &'a str,
+    #[schemars(with = "schema::StreamStateName")]
     state: &'static str,
+    #[schemars(with = "Option<schema::StreamRevision>")]
     last_revision: Option<Revision>,
+    #[schemars(with = "Option<schema::StreamRevision>")]
     truncate_before: Option<Revision>,
+    #[schemars(with = "Option<schema::Positive>")]
     max_count: Option<u64>,
+    #[schemars(with = "Option<schema::Positive>")]
     max_age_seconds: Option<u64>,
+    #[schemars(with = "Option<schema::StreamRevision>")]
     metadata_revision: Option<Revision>,
     data: Option<Payload<'a>>,
 }
 
-#[derive(Serialize)]
-struct HeadJson {
+impl<'a> StreamJson<'a> {
+    pub(crate) fn of(info: &'a StreamInfo) -> Self {
+        let Retention { truncate_before, max_count, max_age_seconds, .. } = info.metadata.retention;
+        Self {
+            stream: info.stream.as_str(),
+            state: info.state().name(),
+            last_revision: info.last,
+            truncate_before,
+            max_count,
+            max_age_seconds,
+            metadata_revision: info.metadata_revision,
+            data: (!info.metadata.data.is_empty()).then(|| Payload::of(&info.metadata.data)),
+        }
+    }
+}
+
+/// The end of a ledger. An empty one has no time.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Head")]
+pub(crate) struct HeadJson {
+    #[schemars(with = "schema::Place")]
     position: Position,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     recorded_at: Option<String>,
+}
+
+impl HeadJson {
+    pub(crate) fn of(head: Head) -> Self {
+        let recorded_at = (head.position > Position::START).then(|| time(head.recorded_at));
+        Self { position: head.position, recorded_at }
+    }
 }
 
 /// Bytes that are JSON already, or that JSON can only carry encoded.
@@ -181,6 +236,20 @@ impl<'a> Payload<'a> {
 
     fn is_encoded(&self) -> bool {
         matches!(self, Self::Bytes { .. })
+    }
+}
+
+impl JsonSchema for Payload<'_> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Payload".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> JsonSchemaOf {
+        json_schema!({ "description": "any JSON; `{\"base64\": …}` for what is not JSON" })
     }
 }
 

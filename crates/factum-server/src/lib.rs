@@ -8,6 +8,7 @@ mod faces;
 mod grpc;
 mod http;
 pub mod json;
+mod schema;
 mod server;
 
 pub use config::{Config, ServeError};

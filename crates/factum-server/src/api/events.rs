@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use factum_store::{Direction, Head, Ledger, Position, Query, Read, ReadError, RecordedEvent};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Api, ApiError};
-use crate::access::{Principal, Verb};
+use crate::{
+    access::{Principal, Verb},
+    schema,
+};
 
 /// Which events to read.
 pub(crate) struct ReadEvents {
@@ -28,11 +32,11 @@ pub(crate) struct EventsPage {
 }
 
 /// Where the next page begins: the bound to replace in the request.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Next {
-    After(Position),
-    UpTo(Position),
+    After(#[schemars(with = "schema::Place")] Position),
+    UpTo(#[schemars(with = "schema::Place")] Position),
 }
 
 impl ReadEvents {

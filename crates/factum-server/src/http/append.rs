@@ -5,44 +5,67 @@ use factum_store::{
     Bytes, Condition, ContentType, Envelope, EventId, EventType, ExpectedRevision, NewEvent,
     Position, Query, QueryItem, Revision, Schema, StreamName, Tag,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
+use crate::schema;
 
-/// `{"events": […], "conditions": […]}`
-#[derive(Deserialize)]
+/// Events to record, all or none of them, and what must hold for that.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Append")]
 pub(crate) struct AppendBody {
+    #[schemars(length(min = 1, max = 4096))]
     events: Vec<EventBody>,
     #[serde(default)]
     conditions: Vec<ConditionBody>,
 }
 
-#[derive(Deserialize)]
+/// An event to record.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewEvent")]
 struct EventBody {
+    /// Made when it is left out.
+    #[schemars(with = "Option<schema::Id>")]
     id: Option<EventId>,
+    /// Not beginning with `$`: such events are Factum's own.
     #[serde(rename = "type")]
+    #[schemars(with = "schema::OwnType")]
     event_type: EventType,
+    #[schemars(with = "Option<schema::Name>")]
     stream: Option<StreamName>,
     #[serde(default)]
+    #[schemars(with = "Vec<schema::Name>", length(max = 64))]
     tags: Vec<Tag>,
-    /// The payload; with a `content_type` other than JSON: `{"base64": …}`.
+    /// The payload, any JSON; with a `content_type` other than JSON: `{"base64": …}`.
+    #[schemars(with = "schema::Json")]
     data: Box<RawValue>,
+    #[schemars(with = "Option<schema::ShortText>")]
     content_type: Option<String>,
+    #[schemars(with = "Option<schema::Object>")]
     metadata: Option<Box<RawValue>>,
     schema: Option<SchemaBody>,
+    #[schemars(with = "Option<schema::ShortText>")]
     actor: Option<String>,
+    #[schemars(with = "Option<schema::ShortText>")]
     correlation_id: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Vec<schema::Id>")]
     causation_ids: Vec<EventId>,
+    /// A W3C `traceparent`.
+    #[schemars(with = "Option<schema::ShortText>")]
     trace: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What shape the payload has.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewEventSchema")]
 struct SchemaBody {
+    #[schemars(with = "schema::ShortText")]
     name: String,
     version: u32,
 }
@@ -55,7 +78,8 @@ struct Encoded {
 
 /// `{"stream": "order-1", "revision": 3}`, where the revision may also be `"any"`, `"none"` or
 /// `"exists"`; or `{"no_match": [{"types": […], "tags": […]}], "after": 17}`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Condition")]
 #[serde(
     untagged,
     expecting = "a condition is {\"stream\", \"revision\"} or {\"no_match\", \"after\"}"
@@ -65,30 +89,40 @@ enum ConditionBody {
     NoMatch(NoMatchBody),
 }
 
-#[derive(Deserialize)]
+/// What the last revision of a stream must be.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RevisionCondition")]
 struct RevisionBody {
+    #[schemars(with = "schema::Name")]
     stream: StreamName,
     revision: ExpectedBody,
 }
 
-#[derive(Deserialize)]
+/// What no event after a position may match.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NoMatchCondition")]
 struct NoMatchBody {
+    #[schemars(with = "Vec<schema::Item>")]
     no_match: Vec<QueryItem>,
+    /// 0, the default: no event at all.
     #[serde(default)]
+    #[schemars(with = "schema::Place")]
     after: Position,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "ExpectedRevision")]
 enum ExpectedBody {
-    Exactly(Revision),
+    Exactly(#[schemars(with = "schema::StreamRevision")] Revision),
     Word(Word),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ExpectedWord")]
 enum Word {
     Any,
     None,

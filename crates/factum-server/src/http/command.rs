@@ -6,7 +6,10 @@ use axum::{
     extract::{Path, Request, State},
     response::Response,
 };
-use factum::{Outcome, Refused};
+use factum::{DeciderModel, Refused};
+use factum_store::Position;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,14 +18,67 @@ use super::{
     idempotency_key,
     problem::{Kind, Problem},
 };
-use crate::{access::Principal, api::RunCommand, json};
+use crate::{access::Principal, api::RunCommand, json::ReceiptJson, schema};
+
+/// The commands of a ledger's application.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Commands")]
+pub(crate) struct CommandsJson {
+    #[schemars(with = "Vec<CommandSchema>")]
+    commands: Vec<DeciderModel>,
+}
+
+/// A command: its fields, what it reads, what may come of it.
+#[derive(JsonSchema)]
+#[schemars(rename = "Command")]
+#[expect(dead_code, reason = "the domain writes it; this describes what matters to a client")]
+struct CommandSchema {
+    command: NamedFields,
+    /// What is read for it, and so guarded.
+    reads: Vec<schema::Object>,
+    /// The events that may come of it.
+    emits: Vec<schema::Object>,
+    /// How it may be refused.
+    refusals: Vec<schema::Object>,
+}
+
+/// A command's name, and its fields in order.
+#[derive(JsonSchema)]
+#[schemars(rename = "CommandFields")]
+#[expect(dead_code, reason = "the domain writes it; this describes what matters to a client")]
+struct NamedFields {
+    name: String,
+    fields: Vec<schema::Object>,
+}
+
+/// A command that was accepted.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CommandAccepted")]
+pub(crate) struct AcceptedJson<'a> {
+    outcome: Accepted,
+    /// `null` when there was nothing to record.
+    receipt: Option<ReceiptJson<'a>>,
+    /// Up to where the ledger was looked at; a read `after` it has seen what came of it.
+    #[schemars(with = "schema::Place")]
+    position: Position,
+    /// How many events came of it.
+    events: u64,
+    /// Whether this is the answer to an earlier request with the same key.
+    replayed: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Accepted {
+    Accepted,
+}
 
 pub(crate) async fn catalogue(
     State(shared): State<Arc<Shared>>,
     principal: Principal,
     Path(ledger): Path<String>,
 ) -> Result<Response, Problem> {
-    ok(&json!({ "commands": shared.api.commands(&principal, &ledger)? }))
+    ok(&CommandsJson { commands: shared.api.commands(&principal, &ledger)? })
 }
 
 pub(crate) async fn run(
@@ -35,22 +91,17 @@ pub(crate) async fn run(
     let body = shared.bodies.json(request).await?;
     let run = RunCommand { ledger, command, input: body.text, key };
     let outcome = shared.api.run(&principal, run).await?;
-    let receipt = receipt_json(&outcome);
+    let receipt = outcome.receipt.as_ref().map(ReceiptJson::of);
     match outcome.refusal {
-        Some(refused) => Err(refusal(refused, receipt, outcome.replayed)),
-        None => ok(&json!({
-            "outcome": "accepted",
-            "receipt": receipt,
-            "position": outcome.position,
-            "events": outcome.events,
-            "replayed": outcome.replayed,
-        })),
+        Some(refused) => Err(refusal(refused, json!(receipt), outcome.replayed)),
+        None => ok(&AcceptedJson {
+            outcome: Accepted::Accepted,
+            receipt,
+            position: outcome.position,
+            events: outcome.events,
+            replayed: outcome.replayed,
+        }),
     }
-}
-
-/// `null` when there was nothing to record.
-fn receipt_json(outcome: &Outcome) -> Value {
-    outcome.receipt.as_ref().map_or(Value::Null, |receipt| json!(json::receipt(receipt)))
 }
 
 fn refusal(refused: Refused, receipt: Value, replayed: bool) -> Problem {

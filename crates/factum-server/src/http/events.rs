@@ -7,36 +7,41 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
-use factum_store::{Direction, Position, Query, QueryItem, RecordedEvent};
-use serde::{Serialize, Serializer};
+use factum_store::{Direction, Position, Query, QueryItem};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     Shared,
     answer::ok,
     append::AppendBody,
     idempotency_key,
-    parameters::{Known, Parameters},
+    known::Known,
+    parameters::Parameters,
     problem::{Kind, Problem},
     stream,
 };
 use crate::{
     access::Principal,
     api::{AppendEvents, Next, ReadEvents, SubscribeEvents},
-    json,
+    json::{EventJson, HeadJson, ReceiptJson},
 };
 
 /// The parameters of a read.
 pub(crate) const PARAMETERS: &[Known] = &[
-    ("type", "only events of this type; repeat it for any of several"),
-    ("tag", "only events with this tag; repeat it for all of several"),
-    ("stream", "only events of this stream"),
-    ("category", "only events of streams of this category"),
-    ("system", "true: Factum's own events too"),
-    ("after", "only events after this position"),
-    ("up_to", "only events up to this position"),
-    ("direction", "forward (oldest first, the default) or backward"),
-    ("limit", "at most this many, 1 to 1000; 100 by default"),
+    Known::names("type", "only events of this type; repeat it for any of several"),
+    Known::names("tag", "only events with this tag; repeat it for all of several"),
+    Known::name("stream", "only events of this stream"),
+    Known::name("category", "only events of streams of this category"),
+    Known::switch("system", "true: Factum's own events too"),
+    Known::position("after", "only events after this position"),
+    Known::position("up_to", "only events up to this position"),
+    Known::word("direction", &["forward", "backward"], "oldest first (the default), or newest"),
+    Known::limit(ReadEvents::LIMIT_MAX, ReadEvents::LIMIT, "at most this many"),
 ];
+/// Where a browser that reconnects goes on.
+pub(crate) const LAST_EVENT_ID: Known =
+    Known::position("Last-Event-ID", "of a stream: go on after this position, whatever `after` is");
 
 const ONLY_PAGES: &str = "is for pages; a stream (Accept: text/event-stream) goes on without end";
 
@@ -66,7 +71,11 @@ pub(crate) async fn read(
         limit: parameters.limit(ReadEvents::LIMIT, ReadEvents::LIMIT_MAX)?,
     };
     let page = shared.api.events(&principal, page).await?;
-    ok(&PageJson { events: Events(&page.events), next: page.next, head: json::head(page.head) })
+    ok(&PageJson {
+        events: page.events.iter().map(EventJson::of).collect(),
+        next: page.next,
+        head: HeadJson::of(page.head),
+    })
 }
 
 /// POST: an append.
@@ -81,27 +90,24 @@ pub(crate) async fn append(
     let (events, conditions) = body.read::<AppendBody>()?.into_parts()?;
     let receipt =
         shared.api.append(&principal, AppendEvents { ledger, events, conditions, key }).await?;
-    ok(&Appended { receipt: json::receipt(&receipt), replayed: receipt.replayed })
+    ok(&Appended { receipt: ReceiptJson::of(&receipt), replayed: receipt.replayed })
 }
 
-#[derive(Serialize)]
-struct PageJson<'a, H> {
-    events: Events<'a>,
+/// Some events, and where to go on.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Events")]
+pub(crate) struct PageJson<'a> {
+    events: Vec<EventJson<'a>>,
+    /// The parameter to replace in the next request; `null`: there are no more.
     next: Option<Next>,
-    head: H,
+    head: HeadJson,
 }
 
-struct Events<'a>(&'a [RecordedEvent]);
-
-impl Serialize for Events<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(json::event))
-    }
-}
-
-#[derive(Serialize)]
-struct Appended<R> {
-    receipt: R,
+/// Events that were recorded.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Appended<'a> {
+    receipt: ReceiptJson<'a>,
+    /// Whether this is the answer to an earlier request with the same key.
     replayed: bool,
 }
 

@@ -1,14 +1,16 @@
 //! How what the API says becomes a problem document.
 
 use factum::Fault;
-use factum_store::{Conflict, StreamState};
-use serde_json::{Value, json};
+use factum_store::{Conflict, EventType, Position, Revision, StreamState};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 
 use super::{
     problem::{Kind, Problem},
     view::FreshnessJson,
 };
-use crate::api::ApiError;
+use crate::{api::ApiError, schema};
 
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
@@ -25,7 +27,7 @@ impl From<ApiError> for Problem {
                 members.fold(problem, |problem, (name, value)| problem.with(name, value.clone()))
             }
             ApiError::Conflict(conflict) => Self::new(Kind::Conflict, conflict.to_string())
-                .with("conflict", conflict_json(&conflict)),
+                .with("conflict", json!(ConflictJson::of(&conflict))),
             ApiError::Busy { what } => {
                 let detail = format!("the server has as many {what} as it takes; try again soon");
                 Self::new(Kind::Busy, detail)
@@ -46,7 +48,7 @@ impl From<Fault> for Problem {
                 .with("position", position.0)
                 .with("wanted", wanted.0),
             Fault::Conflict { last, .. } => {
-                Self::new(Kind::Contended, said).with("conflict", conflict_json(&last))
+                Self::new(Kind::Contended, said).with("conflict", json!(ConflictJson::of(&last)))
             }
             fault => Self::new(kind(&fault), said),
         }
@@ -73,18 +75,48 @@ fn kind(fault: &Fault) -> Kind {
     }
 }
 
-/// What a caller needs to decide again without another read.
-fn conflict_json(conflict: &Conflict) -> Value {
-    let offending = conflict.offending.iter();
-    json!({
-        "condition": conflict.index,
-        "head": conflict.head,
-        "revision": conflict.revision,
-        "state": conflict.state.map(StreamState::name),
-        "offending": offending
-            .map(|one| json!({ "position": one.position, "type": one.event_type }))
-            .collect::<Vec<_>>(),
-    })
+/// What stood in the way: what a caller needs to decide again without another read.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Conflict")]
+pub(crate) struct ConflictJson {
+    /// Which condition, counted from 0.
+    condition: usize,
+    #[schemars(with = "schema::Place")]
+    head: Position,
+    /// Of a condition on a stream: its last revision; `null` when there is none.
+    #[schemars(with = "Option<schema::StreamRevision>")]
+    revision: Option<Revision>,
+    #[schemars(with = "Option<schema::StreamStateName>")]
+    state: Option<&'static str>,
+    /// Of a condition that nothing matches: what matches, the first 16.
+    offending: Vec<OffendingJson>,
+}
+
+/// An event that stood in the way.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Offending")]
+struct OffendingJson {
+    #[schemars(with = "schema::Place")]
+    position: Position,
+    #[serde(rename = "type")]
+    #[schemars(with = "schema::Name")]
+    event_type: EventType,
+}
+
+impl ConflictJson {
+    fn of(conflict: &Conflict) -> Self {
+        let offending = conflict.offending.iter().map(|one| OffendingJson {
+            position: one.position,
+            event_type: one.event_type.clone(),
+        });
+        Self {
+            condition: conflict.index,
+            head: conflict.head,
+            revision: conflict.revision,
+            state: conflict.state.map(StreamState::name),
+            offending: offending.collect(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,18 +3,37 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Shared, answer::ok, problem::Problem};
 
+/// How the server is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Health")]
+pub(crate) struct HealthJson {
+    /// `degraded` while a view stands still.
+    status: Wellness,
+    version: &'static str,
+    ledgers: usize,
+    views: usize,
+    views_failing: usize,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Wellness {
+    Ok,
+    Degraded,
+}
+
 pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let health = shared.api.health().await?;
-    let status = if health.views_failing == 0 { "ok" } else { "degraded" };
-    ok(&json!({
-        "status": status,
-        "version": env!("CARGO_PKG_VERSION"),
-        "ledgers": health.ledgers,
-        "views": health.views,
-        "views_failing": health.views_failing,
-    }))
+    ok(&HealthJson {
+        status: if health.views_failing == 0 { Wellness::Ok } else { Wellness::Degraded },
+        version: env!("CARGO_PKG_VERSION"),
+        ledgers: health.ledgers,
+        views: health.views,
+        views_failing: health.views_failing,
+    })
 }

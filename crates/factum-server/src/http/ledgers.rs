@@ -6,17 +6,44 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Shared, answer::ok, problem::Problem, view::status_json};
-use crate::{access::Principal, api::LedgerStatus, json};
+use super::{Shared, answer::ok, problem::Problem, view::ViewJson};
+use crate::{access::Principal, api::LedgerStatus, json::HeadJson};
+
+/// The ledgers that may be read.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ledgers")]
+pub(crate) struct LedgersJson {
+    ledgers: Vec<LedgerJson>,
+}
+
+/// A ledger, as it stands.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ledger")]
+pub(crate) struct LedgerJson {
+    name: String,
+    /// The application that runs on it; `null` when it only keeps events.
+    application: Option<&'static str>,
+    head: HeadJson,
+    views: Vec<ViewJson>,
+}
+
+impl LedgerJson {
+    fn of(ledger: LedgerStatus) -> Self {
+        let LedgerStatus { name, application, head, views } = ledger;
+        let views = views.into_iter().map(ViewJson::of).collect();
+        Self { name, application, head: HeadJson::of(head), views }
+    }
+}
 
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     principal: Principal,
 ) -> Result<Response, Problem> {
     let ledgers = shared.api.ledgers(&principal).await?;
-    ok(&json!({ "ledgers": ledgers.iter().map(ledger_json).collect::<Vec<_>>() }))
+    ok(&LedgersJson { ledgers: ledgers.into_iter().map(LedgerJson::of).collect() })
 }
 
 pub(crate) async fn describe(
@@ -24,14 +51,5 @@ pub(crate) async fn describe(
     principal: Principal,
     Path(ledger): Path<String>,
 ) -> Result<Response, Problem> {
-    ok(&ledger_json(&shared.api.describe(&principal, &ledger).await?))
-}
-
-fn ledger_json(ledger: &LedgerStatus) -> Value {
-    json!({
-        "name": ledger.name,
-        "application": ledger.application,
-        "head": json::head(ledger.head),
-        "views": ledger.views.iter().map(status_json).collect::<Vec<_>>(),
-    })
+    ok(&LedgerJson::of(shared.api.describe(&principal, &ledger).await?))
 }

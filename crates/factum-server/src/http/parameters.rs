@@ -9,16 +9,16 @@ use axum::{
 };
 use percent_encoding::percent_decode;
 
-use super::problem::{Kind, Problem};
+use super::{
+    known::Known,
+    problem::{Kind, Problem},
+};
 
 /// The parameters of one request, in the order they were given.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
     given: Vec<(String, String)>,
 }
-
-/// A parameter that a route takes: its name and what it means.
-pub(crate) type Known = (&'static str, &'static str);
 
 /// The most parameters of one request.
 const PARAMETERS_MAX: usize = 256;
@@ -41,11 +41,11 @@ impl Parameters {
 
     /// Refuses what a route does not know.
     pub(crate) fn check(&self, known: &[Known]) -> Result<(), Problem> {
-        let is_known = |name: &str| known.iter().any(|(known, _)| *known == name);
+        let is_known = |name: &str| known.iter().any(|known| known.name == name);
         let Some((unknown, _)) = self.given.iter().find(|(name, _)| !is_known(name)) else {
             return Ok(());
         };
-        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = known.iter().map(|known| known.name).collect();
         let detail = match names.as_slice() {
             [] => format!("{unknown:?} is not a parameter here; there are none"),
             names => {
@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_with_those_there_are() {
-        let refused = parameters("limt=3").check(&[("limit", ""), ("after", "")]);
+        let refused =
+            parameters("limt=3").check(&[Known::limit(9, 3, ""), Known::position("after", "")]);
         let refused = refused.expect_err("misspelt");
         assert_eq!(refused.kind, Kind::UnknownParameter);
         assert_eq!(said(&refused), "\"limt\" is not a parameter here; there are: limit, after");

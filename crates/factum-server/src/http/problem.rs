@@ -7,8 +7,12 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use super::fault::ConflictJson;
+use crate::{json::ReceiptJson, schema};
 
 /// What kind of problem it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +47,7 @@ pub(crate) enum Kind {
 }
 
 /// One row of the table.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct ProblemType {
     #[serde(skip)]
     pub(crate) kind: Kind,
@@ -153,6 +157,38 @@ impl ProblemType {
     pub(crate) fn uri(&self) -> String {
         format!("/problems/{}", self.slug)
     }
+}
+
+/// What a problem document looks like. Beside the first four members there are those that belong
+/// to its kind.
+#[derive(JsonSchema)]
+#[schemars(rename = "Problem")]
+#[expect(dead_code, reason = "a document is written member by member; this describes it")]
+pub(crate) struct ProblemJson {
+    /// A URI reference that says what kind of problem it is; a GET on it explains it.
+    #[serde(rename = "type")]
+    uri: String,
+    title: String,
+    status: u16,
+    /// What happened here, in a sentence.
+    detail: String,
+    /// The part of the request that is not acceptable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// Of a refusal: its code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Of a refusal: what belongs to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<schema::Json>,
+    /// Of a refusal: where it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<ReceiptJson<'static>>,
+    /// Of a refusal: whether it was recorded by an earlier request with the same key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replayed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflict: Option<ConflictJson>,
 }
 
 /// One answer of "no".

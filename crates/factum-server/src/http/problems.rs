@@ -1,6 +1,7 @@
 //! `/problems`: what each kind of problem means. The `type` of a problem document leads here.
 
 use axum::{extract::Path, response::Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -8,8 +9,9 @@ use super::{
     problem::{Kind, Problem, ProblemType, TYPES},
 };
 
-#[derive(Serialize)]
-struct Explanation {
+/// What a kind of problem means.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Explanation {
     #[serde(rename = "type")]
     uri: String,
     #[serde(flatten)]

@@ -8,79 +8,194 @@ use axum::{
     extract::{Request, State},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::MethodRouter,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     Shared,
     answer::ok,
-    command, events,
+    append::AppendBody,
+    command::{self, AcceptedJson, CommandsJson},
+    docs,
+    events::{self, Appended, PageJson},
     guard::guard,
-    health, ledgers,
-    parameters::{Known, Parameters},
+    health::{self, HealthJson},
+    known::Known,
+    ledgers::{self, LedgerJson, LedgersJson},
+    openapi,
+    parameters::Parameters,
     problem::{Kind, Problem},
-    problems, streams, view,
+    problems::{self, Explanation},
+    route::{Route, get, post},
+    streams::{self, ChangedJson, CompactBody, CompactedJson, Nothing, SetBody},
+    view::{self, AnswerJson, ViewsJson},
+};
+use crate::{
+    json::{EventJson, StreamJson},
+    schema,
 };
 
-/// One method of one path.
-#[derive(Serialize)]
-pub(crate) struct Route {
-    pub(crate) method: &'static str,
-    pub(crate) path: &'static str,
-    /// What it does.
-    pub(crate) what: &'static str,
-    #[serde(serialize_with = "as_object")]
-    parameters: &'static [Known],
-    #[serde(skip)]
-    to: MethodRouter<Arc<Shared>>,
+/// The table.
+pub(crate) fn routes() -> Vec<Route> {
+    [service(), ledgers_and_events(), streams_of_a_ledger(), applications()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-const NONE: &[Known] = &[];
-
-/// The table.
-#[rustfmt::skip]
-pub(crate) fn routes() -> Vec<Route> {
-    let get_ = |path, what, parameters, to| Route { method: "GET", path, what, parameters, to };
-    let post_ = |path, what, to| Route { method: "POST", path, what, parameters: NONE, to };
+/// The server itself.
+fn service() -> Vec<Route> {
     vec![
-        get_("/", "this index", NONE, get(index)),
-        get_("/health", "whether the server and its views are well", NONE, get(health::health)),
-        get_("/problems", "every kind of problem that can be answered", NONE, get(problems::list)),
-        get_("/problems/{problem}", "what a kind of problem means, and what to try", NONE,
-            get(problems::explain)),
-        get_("/v1/ledgers", "the ledgers", NONE, get(ledgers::list)),
-        get_("/v1/ledgers/{ledger}", "a ledger: its head, and where its views stand", NONE,
-            get(ledgers::describe)),
-        get_("/v1/ledgers/{ledger}/events",
-            "recorded events, in pages; as they are recorded with Accept: text/event-stream",
-            events::PARAMETERS, get(events::read)),
-        post_("/v1/ledgers/{ledger}/events",
-            "append events, with conditions; safe to retry with an Idempotency-Key",
-            post(events::append)),
-        get_("/v1/ledgers/{ledger}/streams/{stream}",
-            "a stream: its last revision, its state, what is kept of it", NONE,
-            get(streams::show)),
-        post_("/v1/ledgers/{ledger}/streams/{stream}/metadata",
-            "say how much of a stream is kept", post(streams::set)),
-        post_("/v1/ledgers/{ledger}/streams/{stream}/delete",
-            "hide all of a stream; it can be written again", post(streams::delete)),
-        post_("/v1/ledgers/{ledger}/streams/{stream}/tombstone",
-            "end a stream for ever", post(streams::tombstone)),
-        post_("/v1/ledgers/{ledger}/compactions",
-            "drop what is hidden, while the ledger goes on", post(streams::compact)),
-        get_("/v1/ledgers/{ledger}/commands",
-            "the commands, with their fields and the refusals they can meet", NONE,
-            get(command::catalogue)),
-        post_("/v1/ledgers/{ledger}/commands/{command}",
-            "run a command; safe to retry with an Idempotency-Key", post(command::run)),
-        get_("/v1/ledgers/{ledger}/views", "the views, and where they stand", NONE,
-            get(view::list)),
-        get_("/v1/ledgers/{ledger}/views/{view}", "the rows of a view, in pages",
-            view::LIST_PARAMETERS, get(view::rows)),
-        get_("/v1/ledgers/{ledger}/views/{view}/{key}", "what a view has under a key",
-            view::KEY_PARAMETERS, get(view::row)),
+        get("/", "index", "This index", index).answers::<IndexJson>(),
+        get("/openapi.json", "openapi", "The interface as OpenAPI 3.1", openapi::serve)
+            .answers::<schema::Object>(),
+        get("/docs", "docs", "The interface, for people", docs::page)
+            .answers_as::<String>(200, "text/html"),
+        get("/docs/style.css", "docs_style", "How that page looks", docs::style)
+            .answers_as::<String>(200, "text/css"),
+        get("/health", "health", "Whether the server and its views are well", health::health)
+            .answers::<HealthJson>(),
+        get("/problems", "list_problems", "Every kind of problem", problems::list)
+            .answers::<Vec<Explanation>>(),
+        get(
+            "/problems/{problem}",
+            "explain_problem",
+            "What a kind of problem means, and what to try",
+            problems::explain,
+        )
+        .answers::<Explanation>()
+        .may(&[Kind::UnknownRoute]),
+    ]
+}
+
+fn ledgers_and_events() -> Vec<Route> {
+    vec![
+        get("/v1/ledgers", "list_ledgers", "The ledgers", ledgers::list).answers::<LedgersJson>(),
+        get(
+            "/v1/ledgers/{ledger}",
+            "describe_ledger",
+            "A ledger: its head, and where its views stand",
+            ledgers::describe,
+        )
+        .answers::<LedgerJson>(),
+        get(
+            "/v1/ledgers/{ledger}/events",
+            "read_events",
+            "Recorded events, in pages; as they are recorded with Accept: text/event-stream",
+            events::read,
+        )
+        .parameters(events::PARAMETERS)
+        .header(events::LAST_EVENT_ID)
+        .answers::<PageJson<'_>>()
+        .answers_as::<EventJson<'_>>(200, "text/event-stream"),
+        post(
+            "/v1/ledgers/{ledger}/events",
+            "append_events",
+            "Append events, with conditions; safe to retry with an Idempotency-Key",
+            events::append,
+        )
+        .takes::<AppendBody>()
+        .example(r#"{"events":[{"type":"note.taken","tags":["note:1"],"data":{"text":"hello"}}]}"#)
+        .keyed()
+        .answers::<Appended<'_>>()
+        .may(&[Kind::Conflict, Kind::StreamEnded]),
+    ]
+}
+
+fn streams_of_a_ledger() -> Vec<Route> {
+    vec![
+        get(
+            "/v1/ledgers/{ledger}/streams/{stream}",
+            "describe_stream",
+            "A stream: its last revision, its state, what is kept of it",
+            streams::show,
+        )
+        .answers::<StreamJson<'_>>(),
+        post(
+            "/v1/ledgers/{ledger}/streams/{stream}/metadata",
+            "set_stream_metadata",
+            "Say how much of a stream is kept",
+            streams::set,
+        )
+        .takes::<SetBody>()
+        .example(r#"{"max_count":1000}"#)
+        .answers::<ChangedJson<'_>>()
+        .may(&[Kind::Conflict, Kind::StreamEnded]),
+        post(
+            "/v1/ledgers/{ledger}/streams/{stream}/delete",
+            "delete_stream",
+            "Hide all of a stream; it can be written again",
+            streams::delete,
+        )
+        .takes::<Nothing>()
+        .answers::<ChangedJson<'_>>()
+        .may(&[Kind::Conflict, Kind::StreamEnded]),
+        post(
+            "/v1/ledgers/{ledger}/streams/{stream}/tombstone",
+            "tombstone_stream",
+            "End a stream for ever",
+            streams::tombstone,
+        )
+        .takes::<Nothing>()
+        .answers::<ChangedJson<'_>>()
+        .may(&[Kind::Conflict, Kind::StreamEnded]),
+        post(
+            "/v1/ledgers/{ledger}/compactions",
+            "compact",
+            "Drop what is hidden, while the ledger goes on",
+            streams::compact,
+        )
+        .takes::<CompactBody>()
+        .answers::<CompactedJson>(),
+    ]
+}
+
+fn applications() -> Vec<Route> {
+    vec![
+        get(
+            "/v1/ledgers/{ledger}/commands",
+            "list_commands",
+            "The commands, with their fields and the refusals they can meet",
+            command::catalogue,
+        )
+        .answers::<CommandsJson>(),
+        post(
+            "/v1/ledgers/{ledger}/commands/{command}",
+            "run_command",
+            "Run a command; safe to retry with an Idempotency-Key",
+            command::run,
+        )
+        .takes::<schema::Object>()
+        .keyed()
+        .answers::<AcceptedJson<'_>>()
+        .may(&[Kind::UnknownCommand, Kind::Refused, Kind::Contended, Kind::StreamEnded]),
+        get(
+            "/v1/ledgers/{ledger}/views",
+            "list_views",
+            "The views, and where they stand",
+            view::list,
+        )
+        .answers::<ViewsJson>(),
+        get(
+            "/v1/ledgers/{ledger}/views/{view}",
+            "read_view",
+            "The rows of a view, in pages",
+            view::rows,
+        )
+        .parameters(view::LIST_PARAMETERS)
+        .answers::<AnswerJson<'_>>()
+        .may(&[Kind::UnknownView, Kind::ViewBehind]),
+        get(
+            "/v1/ledgers/{ledger}/views/{view}/{key}",
+            "read_view_key",
+            "What a view has under a key",
+            view::row,
+        )
+        .parameters(view::KEY_PARAMETERS)
+        .answers::<AnswerJson<'_>>()
+        .may(&[Kind::UnknownView, Kind::UnknownKey, Kind::ViewBehind]),
     ]
 }
 
@@ -108,9 +223,34 @@ async fn known_only(known: &'static [Known], request: Request, next: Next) -> Re
     }
 }
 
+/// What the server is, and its routes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Index")]
+struct IndexJson {
+    server: &'static str,
+    version: &'static str,
+    routes: Vec<RouteJson>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Route")]
+struct RouteJson {
+    method: &'static str,
+    path: &'static str,
+    what: &'static str,
+    /// What each parameter means.
+    parameters: BTreeMap<&'static str, &'static str>,
+}
+
 async fn index(State(_): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let routes = routes().into_iter().map(|route| RouteJson {
+        method: route.method,
+        path: route.path,
+        what: route.what,
+        parameters: route.parameters.iter().map(|known| (known.name, known.what)).collect(),
+    });
     let version = env!("CARGO_PKG_VERSION");
-    ok(&json!({ "server": "factum", "version": version, "routes": routes() }))
+    ok(&IndexJson { server: "factum", version, routes: routes.collect() })
 }
 
 async fn unknown_route(request: Request) -> Problem {
@@ -125,8 +265,4 @@ async fn unknown_route(request: Request) -> Problem {
 async fn method_not_allowed(request: Request) -> Problem {
     let (method, path) = (request.method(), request.uri().path());
     Problem::new(Kind::MethodNotAllowed, format!("{path:?} does not take the method {method}"))
-}
-
-fn as_object<S: serde::Serializer>(known: &[Known], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(known.iter().copied())
 }

@@ -7,28 +7,35 @@ use axum::{
     extract::{Path, Request, State},
     response::Response,
 };
-use factum::Compact;
-use factum_store::{Bytes, Receipt, Revision, StreamInfo, StreamName};
-use serde::{Deserialize, Deserializer};
-use serde_json::{json, value::RawValue};
+use factum::{Compact, Compacted};
+use factum_store::{Bytes, Position, Receipt, Revision, StreamInfo, StreamName};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use super::{Shared, answer::ok, problem::Problem};
 use crate::{
     access::Principal,
     api::{Change, ChangeStream},
-    json,
+    json::{ReceiptJson, StreamJson},
+    schema,
 };
 
 /// `{"max_count": 1000}`; `null` takes a limit away, and what is not named stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SetBody {
+#[schemars(rename = "StreamMetadata")]
+pub(crate) struct SetBody {
     #[serde(default, deserialize_with = "named")]
+    #[schemars(with = "Option<schema::StreamRevision>")]
     truncate_before: Option<Option<Revision>>,
     #[serde(default, deserialize_with = "named")]
+    #[schemars(with = "Option<schema::Positive>")]
     max_count: Option<Option<u64>>,
     #[serde(default, deserialize_with = "named")]
+    #[schemars(with = "Option<schema::Positive>")]
     max_age_seconds: Option<Option<u64>>,
+    #[schemars(with = "Option<schema::Json>")]
     data: Option<Box<RawValue>>,
 }
 
@@ -42,17 +49,66 @@ where
 }
 
 /// A body that says nothing.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(crate) struct Nothing {}
 
-#[derive(Deserialize)]
+/// What to do beside dropping what is hidden.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CompactBody {
+#[schemars(rename = "Compact")]
+pub(crate) struct CompactBody {
+    /// Write what stays compressed.
     #[serde(default)]
     compress: bool,
+    /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
+}
+
+/// A stream that was changed, and where that was recorded.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StreamChanged")]
+pub(crate) struct ChangedJson<'a> {
+    receipt: ReceiptJson<'a>,
+    stream: StreamJson<'a>,
+}
+
+/// What a compaction did, or would do.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Compacted")]
+pub(crate) struct CompactedJson {
+    /// Closed segments in all, and those that are done.
+    segments: u64,
+    done: u64,
+    /// Those that this run rewrote.
+    rewritten: u64,
+    /// Events that this run dropped.
+    dropped: u64,
+    bytes_before: u64,
+    bytes_after: u64,
+    /// Where an interrupted run had stopped, when this one went on there.
+    #[schemars(with = "Option<schema::Place>")]
+    resumed_after: Option<Position>,
+    /// Whether all was done; not when the server was stopped meanwhile.
+    finished: bool,
+}
+
+impl CompactedJson {
+    fn of(compacted: &Compacted) -> Self {
+        let Compacted { segments, done, rewritten, dropped, .. } = *compacted;
+        let Compacted { bytes_before, bytes_after, resumed_after, finished, .. } = *compacted;
+        Self {
+            segments,
+            done,
+            rewritten,
+            dropped,
+            bytes_before,
+            bytes_after,
+            resumed_after,
+            finished,
+        }
+    }
 }
 
 /// GET: what the stream is.
@@ -61,7 +117,7 @@ pub(crate) async fn show(
     principal: Principal,
     Path((ledger, stream)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    ok(&json::stream(&shared.api.stream(&principal, &ledger, name(stream)?).await?))
+    ok(&StreamJson::of(&shared.api.stream(&principal, &ledger, name(stream)?).await?))
 }
 
 /// POST `…/metadata`: how much of it is kept.
@@ -116,12 +172,7 @@ pub(crate) async fn compact(
     let stopping = shared.stopping.clone();
     let done =
         shared.api.compact(&principal, ledger, Compact { dry_run, compress }, stopping).await?;
-    ok(&json!({
-        "segments": done.segments, "done": done.done, "rewritten": done.rewritten,
-        "dropped": done.dropped, "bytes_before": done.bytes_before,
-        "bytes_after": done.bytes_after, "resumed_after": done.resumed_after,
-        "finished": done.finished,
-    }))
+    ok(&CompactedJson::of(&done))
 }
 
 async fn changed(
@@ -134,7 +185,7 @@ async fn changed(
     let change = ChangeStream { ledger, stream: name(stream)?, change };
     let (receipt, info): (Receipt, StreamInfo) =
         shared.api.change_stream(principal, change).await?;
-    ok(&json!({ "receipt": json::receipt(&receipt), "stream": json::stream(&info) }))
+    ok(&ChangedJson { receipt: ReceiptJson::of(&receipt), stream: StreamJson::of(&info) })
 }
 
 fn name(stream: String) -> Result<StreamName, Problem> {

@@ -8,26 +8,23 @@ use axum::{
 };
 use factum::{Answer, AsOf, Freshness, ViewStatus};
 use factum_store::{Position, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use super::{
-    Shared,
-    answer::ok,
-    parameters::{Known, Parameters},
-    problem::Problem,
-};
+use super::{Shared, answer::ok, known::Known, parameters::Parameters, problem::Problem};
 use crate::{
     access::Principal,
     api::AskView,
     json::{self, Payload},
+    schema,
 };
 
 const AFTER: Known =
-    ("after", "a position, such as a receipt's `last`: the rows must have seen it");
-const AS_OF: Known = ("as_of", "a position or an RFC 3339 time: the rows as they were then");
-const LIMIT: Known = ("limit", "at most this many, 1 to 1000; 100 by default");
-const CURSOR: Known = ("cursor", "go on where an earlier page ended: its `next`");
+    Known::position("after", "a position, such as a receipt's `last`: the rows must have seen it");
+const AS_OF: Known =
+    Known::moment("as_of", "a position or an RFC 3339 time: the rows as they were then");
+const LIMIT: Known = Known::limit(AskView::LIMIT_MAX, AskView::LIMIT, "at most this many");
+const CURSOR: Known = Known::text("cursor", "go on where an earlier page ended: its `next`");
 
 /// The parameters of a list.
 pub(crate) const LIST_PARAMETERS: &[Known] = &[AFTER, AS_OF, LIMIT, CURSOR];
@@ -40,7 +37,7 @@ pub(crate) async fn list(
     Path(ledger): Path<String>,
 ) -> Result<Response, Problem> {
     let views = shared.api.views(&principal, &ledger).await?;
-    ok(&json!({ "views": views.iter().map(status_json).collect::<Vec<_>>() }))
+    ok(&ViewsJson { views: views.into_iter().map(ViewJson::of).collect() })
 }
 
 pub(crate) async fn rows(
@@ -98,12 +95,15 @@ fn moment(text: &str) -> Result<AsOf, Problem> {
     Ok(AsOf::Time(Timestamp::from_micros(micros)))
 }
 
-#[derive(Serialize)]
-struct AnswerJson<'a> {
+/// Rows, with how fresh they are.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Rows")]
+pub(crate) struct AnswerJson<'a> {
     view: &'a str,
     /// Each row's key, in the same order: a document need not name it.
     keys: Vec<&'a str>,
     rows: Vec<Payload<'a>>,
+    /// The `cursor` of the next page; `null`: there are no more.
     next: Option<&'a str>,
     #[serde(flatten)]
     freshness: FreshnessJson,
@@ -126,9 +126,12 @@ impl<'a> AnswerJson<'a> {
 }
 
 /// How fresh an answer is. A view that has seen nothing has no time.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Freshness")]
 pub(crate) struct FreshnessJson {
+    #[schemars(with = "schema::Place")]
     position: Position,
+    #[schemars(with = "Option<schema::Time>")]
     recorded_at: Option<String>,
     lag_events: u64,
     lag_ms: u64,
@@ -143,14 +146,32 @@ impl FreshnessJson {
     }
 }
 
-/// Where a view stands.
-pub(crate) fn status_json(view: &ViewStatus) -> Value {
-    let begun = view.checkpoint.position > Position::START;
-    json!({
-        "name": view.name,
-        "position": view.checkpoint.position,
-        "recorded_at": begun.then(|| json::time(view.checkpoint.recorded_at)),
-        "lag_events": view.lag_events,
-        "error": view.error,
-    })
+/// The views of a ledger.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Views")]
+pub(crate) struct ViewsJson {
+    views: Vec<ViewJson>,
+}
+
+/// Where a view stands. One that has seen nothing has no time.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "View")]
+pub(crate) struct ViewJson {
+    name: String,
+    #[schemars(with = "schema::Place")]
+    position: Position,
+    #[schemars(with = "Option<schema::Time>")]
+    recorded_at: Option<String>,
+    lag_events: u64,
+    /// Why it stands still, if it does.
+    error: Option<String>,
+}
+
+impl ViewJson {
+    pub(crate) fn of(view: ViewStatus) -> Self {
+        let ViewStatus { name, checkpoint, lag_events, error } = view;
+        let begun = checkpoint.position > Position::START;
+        let recorded_at = begun.then(|| json::time(checkpoint.recorded_at));
+        Self { name, position: checkpoint.position, recorded_at, lag_events, error }
+    }
 }

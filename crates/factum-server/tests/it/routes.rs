@@ -38,7 +38,7 @@ async fn every_route_takes_the_methods_that_are_documented_and_no_others() {
     world.post("/v1/ledgers/bank/commands/open", r#"{"account":"a"}"#).await.ok();
     world.get("/v1/ledgers/bank/views/accounts?after=3").await.ok();
     let documented = documented(&world).await;
-    assert_eq!(documented.len(), 17, "a route more or less: is it documented in the README too?");
+    assert_eq!(documented.len(), 20, "a route more or less: is it documented in the README too?");
     for (path, methods) in documented {
         for method in METHODS {
             let answer = Request::new(method, &example(&path)).send(world.address).await;
@@ -63,6 +63,34 @@ async fn every_route_takes_the_methods_that_are_documented_and_no_others() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_document_of_the_interface_has_every_route_and_nothing_else() {
+    let world = World::start().await;
+    let document = world.get("/openapi.json").await.ok();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut described = BTreeMap::<String, BTreeSet<String>>::new();
+    for (path, operations) in document["paths"].as_object().expect("a map") {
+        let methods = operations.as_object().expect("a map").keys();
+        described.insert(path.clone(), methods.map(|method| method.to_uppercase()).collect());
+    }
+    assert_eq!(described, documented(&world).await);
+}
+
+#[tokio::test]
+async fn the_page_for_people_shows_every_route_and_runs_nothing() {
+    let world = World::start().await;
+    let page = world.get("/docs").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").expect("has a policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    for (path, _) in documented(&world).await {
+        assert!(page.text().contains(&format!("<code>{path}</code>")), "{path}");
+    }
+    assert!(!page.text().contains("<script") && !page.text().contains("//cdn"));
+    let style = world.get("/docs/style.css").await;
+    assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
 }
 
 #[tokio::test]
