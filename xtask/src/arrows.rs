@@ -19,9 +19,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "factum",
         &["factum-store", "factum-domain", "factum-macros", "factum-engine", "factum-sqlite"],
     ),
+    ("factum-consumers", &["factum-store"]),
     ("factum-proto", &["factum-store"]),
     ("factum-client", &["factum-proto", "factum-store"]),
-    ("factum-server", &["factum", "factum-proto", "factum-store"]),
+    ("factum-server", &["factum", "factum-consumers", "factum-proto", "factum-store"]),
     ("factum-cli", &["factum", "factum-server", "retail"]),
     ("factum-crash", &["factum-engine", "factum-store"]),
     ("retail", &["factum"]),
@@ -34,6 +35,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     ("factum-store", &["tokio", "rusqlite", "axum"]),
     ("factum-engine", &["tokio", "serde_json", "rusqlite", "axum"]),
     ("factum-domain", &["tokio", "rand", "rusqlite", "axum", "rustix"]),
+    ("factum-consumers", &["tokio", "rand", "serde_json", "rusqlite", "axum", "rustix"]),
     ("factum-sqlite", &["tokio", "axum"]),
 ];
 
