@@ -12,7 +12,7 @@ use factum::{
 use crate::{
     commands::{
         append, backup, compact, completions, demo, inspect, ledgers, read, rebuild, repair,
-        restore, run, serve, stream, subscribe, verify, view, views,
+        restore, run, serve, stream, subscribe, token, verify, view, views,
     },
     failure::Exit,
     output::Format,
@@ -55,6 +55,7 @@ pub(crate) enum Command {
     Run(run::Run),
     Rebuild(rebuild::Rebuild),
     Stream(stream::Stream),
+    Token(token::Token),
     Compact(compact::Compact),
     Verify(verify::Verify),
     Backup(backup::Backup),

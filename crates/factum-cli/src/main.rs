@@ -56,6 +56,7 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Run(command) => command.run(output).await,
         Command::Rebuild(rebuild) => rebuild.run(output).await,
         Command::Stream(stream) => stream.run(output).await,
+        Command::Token(token) => token.run(output).await,
         Command::Compact(compact) => compact.run(output).await,
         Command::Verify(verify) => verify.run(output).await,
         Command::Backup(backup) => backup.run(output).await,

@@ -11,9 +11,13 @@ use std::{
 pub struct Config {
     /// The address. Port 0 takes a free port. `127.0.0.1:2113`.
     pub listen: SocketAddr,
-    /// Whether `listen` may be an address that other machines reach. There is no authentication
-    /// yet: whoever reaches the server may read and write everything.
+    /// Whether `listen` may be an address that other machines reach though there is no TLS, or
+    /// nobody has to say who they are. What is said can then be read and changed on the way, and
+    /// without `require_token` whoever reaches the server may read and write everything.
     pub insecure_listen_beyond_loopback: bool,
+    /// Whether who presents no token is a stranger. Beyond loopback that is always so, unless
+    /// `insecure_listen_beyond_loopback` says otherwise.
+    pub require_token: bool,
     /// Further names that clients may call the server by (the `Host` header), beside `localhost`
     /// and its addresses.
     pub hosts: Vec<String>,
@@ -54,6 +58,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Self::PORT),
             insecure_listen_beyond_loopback: false,
+            require_token: false,
             hosts: Vec::new(),
             connections_max: 1_024,
             streams_max: 256,
@@ -84,9 +89,18 @@ impl Config {
         Self { listen, ..Self::default() }
     }
 
+    /// Whether the address is one that only this machine reaches.
+    fn is_loopback(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Whether who presents no token is a stranger.
+    pub(crate) fn requires_token(&self) -> bool {
+        self.require_token || !(self.is_loopback() || self.insecure_listen_beyond_loopback)
+    }
+
     pub(crate) fn check(&self) -> Result<(), ServeError> {
-        let loopback = self.listen.ip().to_canonical().is_loopback();
-        if !loopback && !self.insecure_listen_beyond_loopback {
+        if !self.is_loopback() && !self.insecure_listen_beyond_loopback {
             return Err(ServeError::BeyondLoopback { listen: self.listen });
         }
         Ok(())

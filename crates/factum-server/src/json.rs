@@ -14,6 +14,7 @@ use schemars::{JsonSchema, Schema as JsonSchemaOf, SchemaGenerator, json_schema}
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::access::{Right, Secret, Token, TokenId};
 use crate::schema;
 
 /// An event as JSON. What an event does not have is left out.
@@ -41,6 +42,18 @@ pub fn head(head: Head) -> impl Serialize {
 #[must_use]
 pub fn stream(info: &StreamInfo) -> impl Serialize + '_ {
     StreamJson::of(info)
+}
+
+/// A token as JSON, without its secret.
+#[must_use]
+pub fn token(token: &Token) -> impl Serialize + '_ {
+    TokenJson::of(token, None)
+}
+
+/// A token that was made or rotated, with its secret.
+#[must_use]
+pub fn made<'a>(token: &'a Token, secret: &'a Secret) -> impl Serialize + 'a {
+    TokenJson::of(token, Some(secret))
 }
 
 /// A moment in RFC 3339, UTC, to the microsecond: `2026-01-31T12:00:00.000000Z`.
@@ -191,6 +204,41 @@ impl<'a> StreamJson<'a> {
             max_age_seconds,
             metadata_revision: info.metadata_revision,
             data: (!info.metadata.data.is_empty()).then(|| Payload::of(&info.metadata.data)),
+        }
+    }
+}
+
+/// A token. Its secret is there when it was just made or rotated, and never again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Token")]
+pub(crate) struct TokenJson<'a> {
+    #[schemars(with = "String")]
+    id: TokenId,
+    name: &'a str,
+    rights: &'a [Right],
+    #[schemars(with = "schema::Time")]
+    created_at: String,
+    #[schemars(with = "Option<schema::Time>")]
+    rotated_at: Option<String>,
+    #[schemars(with = "Option<schema::Time>")]
+    expires_at: Option<String>,
+    #[schemars(with = "Option<schema::Time>")]
+    revoked_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+}
+
+impl<'a> TokenJson<'a> {
+    pub(crate) fn of(token: &'a Token, secret: Option<&'a Secret>) -> Self {
+        Self {
+            id: token.id,
+            name: &token.name,
+            rights: &token.rights,
+            created_at: time(token.created_at),
+            rotated_at: token.rotated_at.map(time),
+            expires_at: token.expires_at.map(time),
+            revoked_at: token.revoked_at.map(time),
+            secret: secret.map(Secret::reveal),
         }
     }
 }

@@ -11,6 +11,9 @@ pub mod json;
 mod schema;
 mod server;
 
+pub use access::{
+    ACCESS_LEDGER, NewToken, Pattern, Right, Secret, Token, TokenId, Tokens, Verb, is_system_ledger,
+};
 pub use config::{Config, ServeError};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

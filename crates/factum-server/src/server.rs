@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, future::Future, io, net::SocketAddr, sync::Arc};
 
 use factum::{App, Domain, Fault, Store};
+use factum_store::memory::MemoryLedger;
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Handle,
@@ -11,7 +12,14 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Config, ServeError, access::Access, api::Api, connection, faces::Faces, grpc, http};
+use crate::{
+    Config, Secret, ServeError,
+    access::{Access, NewToken, Right, Tokens},
+    api::Api,
+    connection,
+    faces::Faces,
+    grpc, http,
+};
 
 /// Connections that may wait to be accepted. When more arrive the system drops them without a word.
 const BACKLOG: u32 = 1_024;
@@ -23,6 +31,8 @@ pub struct Server {
     config: Config,
     apps: BTreeMap<String, App>,
     store: Option<Store>,
+    tokens: Arc<Tokens>,
+    first_token: Option<Secret>,
 }
 
 impl Server {
@@ -38,14 +48,16 @@ impl Server {
         domains: impl IntoIterator<Item = Domain>,
     ) -> Result<Self, ServeError> {
         config.check()?;
+        let tokens = Tokens::open(store).await.map_err(ServeError::Store)?;
         let apps = open(store, domains).await?;
-        let server = Self::over(config, apps).await?;
+        let server = Self::listening(config, apps, tokens).await?;
         let server = Self { store: Some(store.clone()), ..server };
         store.set_address(&format!("http://{}", server.address)).map_err(ServeError::Store)?;
         Ok(server)
     }
 
-    /// Listens for applications that were opened already, each under its ledger's name.
+    /// Listens for applications that were opened already, each under its ledger's name. Tokens live
+    /// as long as the server.
     ///
     /// # Errors
     /// [`ServeError`] when the address may not, or can't, be listened on.
@@ -53,11 +65,32 @@ impl Server {
         config: Config,
         apps: impl IntoIterator<Item = (String, App)>,
     ) -> Result<Self, ServeError> {
+        let tokens =
+            Tokens::over(Arc::new(MemoryLedger::new())).await.map_err(ServeError::Store)?;
+        Self::listening(config, apps, tokens).await
+    }
+
+    async fn listening(
+        config: Config,
+        apps: impl IntoIterator<Item = (String, App)>,
+        tokens: Tokens,
+    ) -> Result<Self, ServeError> {
         config.check()?;
         let refused = |problem| ServeError::Listen { listen: config.listen, problem };
         let listener = listen(config.listen).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, config, apps: apps.into_iter().collect(), store: None })
+        let first_token = match config.requires_token() && tokens.is_empty() {
+            true => Some(first_token(&tokens).await.map_err(ServeError::Store)?),
+            false => None,
+        };
+        let (apps, tokens) = (apps.into_iter().collect(), Arc::new(tokens));
+        Ok(Self { listener, address, config, apps, store: None, tokens, first_token })
+    }
+
+    /// The token that was made because there never was one and one is needed: it allows everything, and
+    /// can be taken once.
+    pub fn take_first_token(&mut self) -> Option<Secret> {
+        self.first_token.take()
     }
 
     /// Where it listens: the port that was found, when any free one was asked for.
@@ -69,10 +102,10 @@ impl Server {
     /// Answers until `shutdown` resolves; then takes no more connections, lets the requests that
     /// are being answered end, ends the streams, and closes the applications.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, config, apps, store, .. } = self;
+        let Self { listener, config, apps, store, tokens, .. } = self;
         let (stop, stopping) = watch::channel(false);
-        let api = Arc::new(Api::new(apps.clone(), store, &config));
-        let access = Arc::new(Access::new());
+        let api = Api::new(apps.clone(), store, &config).with_tokens(Arc::clone(&tokens));
+        let (api, access) = (Arc::new(api), Arc::new(Access::new(tokens, config.requires_token())));
         let faces = Faces {
             http: http::router(Arc::clone(&api), Arc::clone(&access), &config, stopping),
             grpc: grpc::router(api, access),
@@ -87,6 +120,13 @@ impl Server {
             tracing::warn!("a view has not ended its work in time");
         }
     }
+}
+
+/// A way in, where there is none.
+async fn first_token(tokens: &Tokens) -> Result<Secret, Fault> {
+    let (name, rights) = ("first-admin".to_owned(), vec![Right::everything()]);
+    let (_, secret) = tokens.create("", NewToken { name, rights, expires_at: None }).await?;
+    Ok(secret)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

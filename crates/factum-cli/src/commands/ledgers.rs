@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use factum_server::is_system_ledger;
 use serde_json::json;
 
 use crate::{
@@ -37,7 +38,8 @@ impl Ledgers {
             open::create(&store, name)?;
         }
         let mut ledgers = Vec::new();
-        for name in store.ledgers().map_err(open::failure)? {
+        let all = store.ledgers().map_err(open::failure)?;
+        for name in all.into_iter().filter(|name| !is_system_ledger(name)) {
             let ledger = open::ledger(&store, &name)?;
             let head = ledger.head().await.map_err(open::read_failure)?;
             ledgers.push((name, head));

@@ -15,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod stream;
 pub(crate) mod subscribe;
+pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod view;
 pub(crate) mod views;

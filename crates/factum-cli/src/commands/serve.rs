@@ -3,7 +3,8 @@
 use std::{future::Future, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use factum_server::{Config, ServeError, Server};
+use factum::Store;
+use factum_server::{Config, Secret, ServeError, Server, is_system_ledger};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -22,7 +23,9 @@ Examples:
   factum serve --dir /var/lib/factum
   factum serve --listen 127.0.0.1:0            a free port; the address is printed
 
-There is no authentication yet, so it listens on this machine only. FACTUM_LOG=debug says more.")]
+  factum serve --require-token                 nobody without a token; factum token makes them
+
+It listens on this machine only, unless told otherwise. FACTUM_LOG=debug says more.")]
 pub(crate) struct Serve {
     /// The data directory.
     #[arg(long, env = "FACTUM_DIR", value_name = "DIR")]
@@ -37,7 +40,11 @@ pub(crate) struct Serve {
     /// A further name that clients may call the server by; repeat it for more.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
-    /// Listen where other machines reach it: whoever does may read and write everything.
+    /// Who presents no token is a stranger, on this machine too.
+    #[arg(long)]
+    require_token: bool,
+    /// Listen where other machines reach it though there is no TLS, or no --require-token: what is
+    /// said can be read and changed on the way, and whoever comes may read and write everything.
     #[arg(long)]
     insecure_listen_beyond_loopback: bool,
 }
@@ -47,12 +54,13 @@ impl Serve {
         log();
         // From here on: a signal that comes while the data are imported ends it too.
         let mut end = std::pin::pin!(asked_to_end()?);
-        let (server, ledgers) = tokio::select! {
+        let (mut server, ledgers) = tokio::select! {
             ready = self.prepare() => ready?,
             () = &mut end => return Ok(()),
         };
         let url = format!("http://{}", server.address());
-        self.greet(&url, &ledgers, output)?;
+        let first_token = server.take_first_token();
+        self.greet(&url, &ledgers, first_token.as_ref(), output)?;
         server.serve(end).await;
         Ok(())
     }
@@ -60,6 +68,7 @@ impl Serve {
     async fn prepare(&self) -> Result<(Server, Vec<String>), Failure> {
         let config = Config {
             insecure_listen_beyond_loopback: self.insecure_listen_beyond_loopback,
+            require_token: self.require_token,
             hosts: self.hosts.clone(),
             ..Config::at(self.listen)
         };
@@ -67,27 +76,52 @@ impl Serve {
         if self.demo {
             demo::import_into(&store).await?;
         }
-        if store.ledgers().map_err(open::failure)?.is_empty() {
+        if own_ledgers(&store)?.is_empty() {
             open::create(&store, open::DEFAULT_LEDGER)?;
         }
-        let names = store.ledgers().map_err(open::failure)?;
+        let names = own_ledgers(&store)?;
         let server = Server::bind(config, &store, [retail::domain()]).await.map_err(failure)?;
         Ok((server, names))
     }
 
-    fn greet(&self, url: &str, ledgers: &[String], output: &mut Output) -> Result<(), Failure> {
+    fn greet(
+        &self,
+        url: &str,
+        ledgers: &[String],
+        first_token: Option<&Secret>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
         if !output.for_people() {
-            output.json(&json!({ "url": url, "ledgers": ledgers }))?;
+            let first_token = first_token.map(Secret::reveal);
+            output.json(&json!({ "url": url, "ledgers": ledgers, "first_token": first_token }))?;
             return Ok(output.flush()?);
         }
         output.line(format!("{} is served on {url}", self.dir.display()))?;
+        if let Some(secret) = first_token {
+            output.line(
+                "\nThere was no token, so this one was made. It may do everything, and is shown",
+            )?;
+            output.line("only now:")?;
+            output.line(format!("\n  export FACTUM_TOKEN={}", secret.reveal()))?;
+        }
+        let header = match self.require_token {
+            true => " -H \"Authorization: Bearer $FACTUM_TOKEN\"",
+            false => "",
+        };
         output.line("\nAsk it:")?;
         for path in paths_to_try(ledgers) {
-            output.line(format!("  curl -s '{url}{path}'"))?;
+            output.line(format!("  curl -s{header} '{url}{path}'"))?;
         }
         output.line("\nCtrl-C ends it.")?;
         Ok(output.flush()?)
     }
+}
+
+/// The ledgers that are not Factum's own.
+fn own_ledgers(store: &Store) -> Result<Vec<String>, Failure> {
+    let mut names = store.ledgers().map_err(open::failure)?;
+    names.retain(|name| !is_system_ledger(name));
+    Ok(names)
 }
 
 fn paths_to_try(ledgers: &[String]) -> [String; 3] {

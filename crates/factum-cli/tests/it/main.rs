@@ -11,5 +11,6 @@ mod kill;
 mod malformed;
 mod serve;
 mod streams;
+mod tokens;
 mod upkeep;
 mod views;

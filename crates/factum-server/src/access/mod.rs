@@ -1,25 +1,57 @@
-//! Access: who asks, and what they may. A face finds out who asks and hands the [`Principal`] on;
-//! whether they may is decided inside the API's operations, so that a face that forgets to ask
-//! opens no door.
+//! Access: who asks, and what they may. Who asks is found out once for each request, before any
+//! face sees it; whether they may is decided inside the API's operations, so that a face that
+//! forgets to ask opens no door.
 
+mod book;
+mod pattern;
 mod principal;
+mod rights;
+mod secret;
+mod tokens;
 
-pub(crate) use principal::{Principal, Verb};
+pub use book::{Token, TokenId};
+pub use pattern::Pattern;
+pub(crate) use principal::{Extent, Principal};
+pub use rights::{Right, Verb};
+pub use secret::Secret;
+pub use tokens::{ACCESS_LEDGER, NewToken, Tokens, is_system_ledger};
 
-use http::HeaderMap;
+use std::sync::Arc;
+
+use http::{HeaderMap, header};
 
 use crate::api::ApiError;
 
 /// Finds out who asks.
-pub(crate) struct Access {}
+pub(crate) struct Access {
+    tokens: Arc<Tokens>,
+    /// Whether somebody who says nothing about themselves is nobody, instead of everybody.
+    required: bool,
+}
 
 impl Access {
-    pub(crate) fn new() -> Self {
-        Self {}
+    pub(crate) fn new(tokens: Arc<Tokens>, required: bool) -> Self {
+        Self { tokens, required }
     }
 
-    /// Who sent a request with these headers (over HTTP) or this metadata (over gRPC).
-    pub(crate) fn principal(&self, _: &HeaderMap) -> Result<Principal, ApiError> {
-        Ok(Principal::everybody())
+    /// Who sent a request with these headers (over HTTP) or this metadata (over gRPC). Whatever is
+    /// wrong is answered in the same way: a stranger learns nothing from it.
+    pub(crate) fn principal(&self, headers: &HeaderMap) -> Result<Principal, ApiError> {
+        let mut said = headers.get_all(header::AUTHORIZATION).iter();
+        match (said.next(), said.next()) {
+            (None, _) if !self.required => Ok(Principal::everybody()),
+            (Some(said), None) => {
+                let token = said.to_str().ok().and_then(bearer);
+                let token = token.and_then(|text| self.tokens.find(text));
+                token.ok_or(ApiError::Unauthenticated)
+            }
+            _ => Err(ApiError::Unauthenticated),
+        }
     }
+}
+
+/// What follows `Bearer `.
+fn bearer(said: &str) -> Option<&str> {
+    let (scheme, token) = said.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -6,6 +6,10 @@ use factum_store::{AppendError, Conflict, Invalid, ReadError};
 
 #[derive(Debug)]
 pub(crate) enum ApiError {
+    /// Who asks is not known.
+    Unauthenticated,
+    /// Who asks is known, and may not.
+    Forbidden { problem: String },
     /// There is no ledger of this name.
     UnknownLedger { ledger: String },
     /// The view has nothing under this key, as fresh as it is.

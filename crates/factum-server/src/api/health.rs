@@ -2,6 +2,7 @@
 //! be shown to whoever only needs to know whether to worry.
 
 use super::{Api, ApiError};
+use crate::access::is_system_ledger;
 
 /// How the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,9 @@ impl Api {
     /// # Errors
     /// When a ledger can't be read.
     pub(crate) async fn health(&self) -> Result<Health, ApiError> {
-        let ledgers = self.statuses(self.apps.clone()).await?;
+        let mut apps = self.apps.clone();
+        apps.retain(|name, _| !is_system_ledger(name));
+        let ledgers = self.statuses(apps).await?;
         let views = ledgers.iter().flat_map(|ledger| &ledger.views);
         Ok(Health {
             ledgers: ledgers.len(),

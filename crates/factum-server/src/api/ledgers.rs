@@ -6,7 +6,7 @@ use factum::{App, Fault, ViewStatus};
 use factum_store::Head;
 
 use super::{Api, ApiError};
-use crate::access::{Principal, Verb};
+use crate::access::{Principal, Verb, is_system_ledger};
 
 /// A ledger, as it stands.
 pub(crate) struct LedgerStatus {
@@ -18,13 +18,13 @@ pub(crate) struct LedgerStatus {
 }
 
 impl Api {
-    /// Those that may be read.
+    /// Those that may be read, without Factum's own.
     pub(crate) async fn ledgers(
         &self,
         principal: &Principal,
     ) -> Result<Vec<LedgerStatus>, ApiError> {
         let mut apps = self.apps.clone();
-        apps.retain(|name, _| principal.may(Verb::Read, name));
+        apps.retain(|name, _| !is_system_ledger(name) && principal.may(Verb::Read, name));
         self.statuses(apps).await
     }
 

@@ -11,6 +11,7 @@ mod health;
 mod ledgers;
 mod streams;
 mod subscribe;
+mod tokens;
 mod view;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -30,7 +31,7 @@ pub(crate) use view::AskView;
 
 use crate::{
     Config,
-    access::{Principal, Verb},
+    access::{Extent, Principal, Tokens, Verb},
 };
 
 /// Everything that can be asked of a server.
@@ -39,20 +40,34 @@ pub(crate) struct Api {
     apps: BTreeMap<String, App>,
     /// Where the ledgers are kept, when the server opened them itself.
     store: Option<Store>,
+    /// Who may what.
+    tokens: Option<Arc<Tokens>>,
     bulkheads: Bulkheads,
     view_deadline: Duration,
 }
 
 impl Api {
     pub(crate) fn new(apps: BTreeMap<String, App>, store: Option<Store>, config: &Config) -> Self {
-        Self { apps, store, bulkheads: Bulkheads::new(config), view_deadline: config.view_deadline }
+        let (bulkheads, view_deadline) = (Bulkheads::new(config), config.view_deadline);
+        Self { apps, store, tokens: None, bulkheads, view_deadline }
     }
 
-    /// The application on a ledger, if this may be done to it. Who may not learns no more than who
-    /// asks for a ledger that is not there.
+    /// The same, with the tokens that it is steered with.
+    pub(crate) fn with_tokens(self, tokens: Arc<Tokens>) -> Self {
+        Self { tokens: Some(tokens), ..self }
+    }
+
+    /// The application on a ledger, if this may be done to all of it: what an application does and
+    /// shows is made of all events. Who may do nothing there learns no more than who asks for a
+    /// ledger that is not there.
     fn app(&self, principal: &Principal, verb: Verb, ledger: &str) -> Result<App, ApiError> {
-        let app = self.apps.get(ledger).filter(|_| principal.may(verb, ledger));
-        app.cloned().ok_or_else(|| ApiError::UnknownLedger { ledger: ledger.to_owned() })
+        let unknown = || ApiError::UnknownLedger { ledger: ledger.to_owned() };
+        let app = self.apps.get(ledger).ok_or_else(unknown)?;
+        match principal.extent(verb, ledger) {
+            Extent::All => Ok(app.clone()),
+            Extent::Nothing => Err(unknown()),
+            Extent::Otherwise | Extent::Some => Err(forbidden(principal, verb, ledger)),
+        }
     }
 
     fn ledger(
@@ -63,4 +78,10 @@ impl Api {
     ) -> Result<Arc<dyn Ledger>, ApiError> {
         self.app(principal, verb, name).map(|app| Arc::clone(app.ledger()))
     }
+}
+
+/// What is said to somebody who may do something else.
+fn forbidden(principal: &Principal, verb: Verb, ledger: &str) -> ApiError {
+    let (name, verb) = (principal.name(), verb.name());
+    ApiError::Forbidden { problem: format!("{name} has no right to {verb} all of {ledger}") }
 }

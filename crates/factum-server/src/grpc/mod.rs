@@ -9,7 +9,10 @@ use factum_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{access::Access, api::Api};
+use crate::{
+    access::Access,
+    api::{Api, ApiError},
+};
 
 struct Service {
     api: Arc<Api>,
@@ -26,13 +29,21 @@ pub(crate) fn router(api: Arc<Api>, access: Arc<Access>) -> Router {
 impl Ledgers for Service {
     async fn head(&self, request: Request<HeadRequest>) -> Result<Response<HeadResponse>, Status> {
         let principal = self.access.principal(&request.metadata().clone().into_headers());
-        let principal = principal.map_err(|_| Status::unauthenticated("who are you?"))?;
+        let principal = principal.map_err(status)?;
         let ledger = request.into_inner().ledger;
-        let status = self.api.describe(&principal, &ledger).await;
-        let status = status.map_err(|_| Status::not_found("there is no such ledger"))?;
+        let found = self.api.describe(&principal, &ledger).await;
+        let found = found.map_err(status)?;
         Ok(Response::new(HeadResponse {
-            position: status.head.position.0,
-            recorded_at_micros: status.head.recorded_at.micros.cast_signed(),
+            position: found.head.position.0,
+            recorded_at_micros: found.head.recorded_at.micros.cast_signed(),
         }))
+    }
+}
+
+fn status(error: ApiError) -> Status {
+    match error {
+        ApiError::Unauthenticated => Status::unauthenticated("a good token is needed"),
+        ApiError::Forbidden { problem } => Status::permission_denied(problem),
+        _ => Status::not_found("there is no such ledger"),
     }
 }

@@ -15,6 +15,8 @@ use crate::{api::ApiError, schema};
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
         match error {
+            ApiError::Unauthenticated => Self::new(Kind::Unauthenticated, "a good token is needed"),
+            ApiError::Forbidden { problem } => Self::new(Kind::Forbidden, problem),
             ApiError::UnknownLedger { ledger } => {
                 let detail = format!("there is no ledger {ledger:?}; GET /v1/ledgers lists them");
                 Self::new(Kind::UnknownLedger, detail)
@@ -60,6 +62,7 @@ fn kind(fault: &Fault) -> Kind {
         Fault::Invalid(_) => Kind::Invalid,
         Fault::Unknown { what: "command", .. } => Kind::UnknownCommand,
         Fault::Unknown { what: "view", .. } => Kind::UnknownView,
+        Fault::Unknown { what: "token", .. } => Kind::UnknownToken,
         Fault::Unknown { .. } => Kind::UnknownLedger,
         Fault::KeyReused { .. } => Kind::KeyReused,
         Fault::Conflict { .. } => Kind::Contended,
@@ -149,11 +152,14 @@ mod tests {
         let stream = StreamName::new("s").expect("a name");
         let ended = AppendError::StreamTombstoned { stream, revision: Revision(3) };
         let still = ViewError::Statement { view: view.clone(), problem: said.clone() };
-        let table: [(ApiError, u16, &str); 19] = [
+        let table: [(ApiError, u16, &str); 22] = [
             (Invalid::new("limit", "is 0").into(), 400, "invalid"),
             (unknown("command").into(), 404, "unknown-command"),
             (unknown("view").into(), 404, "unknown-view"),
             (unknown("ledger").into(), 404, "unknown-ledger"),
+            (unknown("token").into(), 404, "unknown-token"),
+            (ApiError::Unauthenticated, 401, "unauthenticated"),
+            (ApiError::Forbidden { problem: "no".into() }, 403, "forbidden"),
             (AppendError::Conflict(conflict()).into(), 409, "conflict"),
             (gave_up.into(), 409, "contended"),
             (reused.into(), 422, "key-reused"),

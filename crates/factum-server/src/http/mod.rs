@@ -22,6 +22,7 @@ mod route;
 mod routes;
 mod stream;
 mod streams;
+mod tokens;
 mod view;
 
 use std::{sync::Arc, time::Duration};

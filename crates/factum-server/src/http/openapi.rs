@@ -57,7 +57,12 @@ pub(crate) fn document(routes: &[Route]) -> Value {
         },
         "servers": [{ "url": "/" }],
         "paths": paths,
-        "components": { "schemas": schemas.into_definitions() },
+        "components": {
+            "schemas": schemas.into_definitions(),
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+        // A server on loopback alone may not want a token.
+        "security": [{ "token": [] }, {}],
     })
 }
 

@@ -31,6 +31,9 @@ pub(crate) enum Kind {
     UnsupportedMediaType,
     HostNotAllowed,
     OriginNotAllowed,
+    Unauthenticated,
+    Forbidden,
+    UnknownToken,
     Refused,
     Conflict,
     Contended,
@@ -72,7 +75,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 27] = [
+pub(crate) const TYPES: [ProblemType; 30] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -106,6 +109,13 @@ pub(crate) const TYPES: [ProblemType; 27] = [
          its own (DNS rebinding). Use localhost, or the address that the server listens on."),
     row(Kind::OriginNotAllowed, "origin-not-allowed", 403, "Pages of other sites may not ask",
         "The Origin header must be the server's own address."),
+    row(Kind::Unauthenticated, "unauthenticated", 401, "Who asks is not known",
+        "Send the header Authorization: Bearer TOKEN, with a token that is good. Whether one is \
+         missing, wrong, expired or revoked is answered in the same way, whatever was asked for."),
+    row(Kind::Forbidden, "forbidden", 403, "Who asks may not do this",
+        "`detail` says what. An administrator can give a token more rights: factum token create."),
+    row(Kind::UnknownToken, "unknown-token", 404, "There is no token of this id",
+        "GET /v1/tokens lists those there are."),
     row(Kind::Refused, "refused", 422, "The command was refused by a rule of the application",
         "`reason` is the refusal's code and `data` what belongs to it; `detail` says it in words. \
          The refusal is recorded: the same Idempotency-Key gets it again."),
@@ -247,6 +257,9 @@ impl IntoResponse for Problem {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

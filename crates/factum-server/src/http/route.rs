@@ -54,6 +54,7 @@ const PARTS: &[Known] = &[
     Known::text("view", "the view's name"),
     Known::text("key", "the row's key, percent-encoded"),
     Known::text("command", "the command's name"),
+    Known::pattern("token", "^[0-9a-f]{16}$", "the token's id: 16 of 0-9 and a-f"),
     Known::text("problem", "the last part of a problem's type"),
 ];
 
@@ -196,6 +197,10 @@ impl Route {
         }
         if self.path.contains("{ledger}") {
             all.push(UnknownLedger);
+        }
+        if self.path.starts_with("/v1/") {
+            all.push(Unauthenticated);
+            all.push(Forbidden);
         }
         if self.method != "GET" && self.path.starts_with("/v1/") {
             all.extend([Full, ReadOnly, OutcomeUnknown]);

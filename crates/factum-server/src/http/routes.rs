@@ -30,16 +30,17 @@ use super::{
     problems::{self, Explanation},
     route::{Route, get, post},
     streams::{self, ChangedJson, CompactBody, CompactedJson, Nothing, SetBody},
+    tokens::{self, CreateBody, RotateBody, TokensJson},
     view::{self, AnswerJson, ViewsJson},
 };
 use crate::{
-    json::{EventJson, StreamJson},
+    json::{EventJson, StreamJson, TokenJson},
     schema,
 };
 
 /// The table.
 pub(crate) fn routes() -> Vec<Route> {
-    [service(), ledgers_and_events(), streams_of_a_ledger(), applications()]
+    [service(), ledgers_and_events(), streams_of_a_ledger(), applications(), who_may_what()]
         .into_iter()
         .flatten()
         .collect()
@@ -196,6 +197,43 @@ fn applications() -> Vec<Route> {
         .parameters(view::KEY_PARAMETERS)
         .answers::<AnswerJson<'_>>()
         .may(&[Kind::UnknownView, Kind::UnknownKey, Kind::ViewBehind]),
+    ]
+}
+
+fn who_may_what() -> Vec<Route> {
+    vec![
+        get("/v1/tokens", "list_tokens", "The tokens, without their secrets", tokens::list)
+            .answers::<TokensJson<'_>>(),
+        post(
+            "/v1/tokens",
+            "create_token",
+            "Make a token; its secret is shown this once",
+            tokens::create,
+        )
+        .takes::<CreateBody>()
+        .example(r#"{"name":"shop","rights":[{"verbs":["append","read"],"ledgers":["shop"]}]}"#)
+        .answers::<TokenJson<'_>>(),
+        get("/v1/tokens/{token}", "describe_token", "A token, without its secret", tokens::show)
+            .answers::<TokenJson<'_>>()
+            .may(&[Kind::UnknownToken]),
+        post(
+            "/v1/tokens/{token}/rotate",
+            "rotate_token",
+            "Give a token a new secret; it is shown this once",
+            tokens::rotate,
+        )
+        .takes::<RotateBody>()
+        .answers::<TokenJson<'_>>()
+        .may(&[Kind::UnknownToken]),
+        post(
+            "/v1/tokens/{token}/revoke",
+            "revoke_token",
+            "Make a token worthless, at once and for ever",
+            tokens::revoke,
+        )
+        .takes::<Nothing>()
+        .answers::<TokenJson<'_>>()
+        .may(&[Kind::UnknownToken]),
     ]
 }
 

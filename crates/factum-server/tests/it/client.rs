@@ -81,6 +81,10 @@ impl<'a> Request<'a> {
         self
     }
 
+    pub(crate) fn bearer(self, header: &'a str) -> Self {
+        self.header("Authorization", header)
+    }
+
     pub(crate) fn json(self, body: &'a str) -> Self {
         self.header("Content-Type", "application/json").body(body.as_bytes())
     }

@@ -1,5 +1,6 @@
 //! The server as its clients see it: over real connections.
 
+mod access;
 mod bank;
 mod client;
 mod commands;

@@ -17,6 +17,7 @@ fn example(path: &str) -> String {
         ("{command}", "open"),
         ("{problem}", "bug"),
         ("{stream}", "s"),
+        ("{token}", "x"),
     ];
     values.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
 }
@@ -37,11 +38,15 @@ async fn every_route_takes_the_methods_that_are_documented_and_no_others() {
     let world = World::start().await;
     world.post("/v1/ledgers/bank/commands/open", r#"{"account":"a"}"#).await.ok();
     world.get("/v1/ledgers/bank/views/accounts?after=3").await.ok();
+    let token = r#"{"name":"t","rights":[{"verbs":["read"],"ledgers":["bank"]}]}"#;
+    let token = world.post("/v1/tokens", token).await.ok()["id"].as_str().map(str::to_owned);
+    let token = format!("/tokens/{}", token.expect("an id"));
     let documented = documented(&world).await;
-    assert_eq!(documented.len(), 20, "a route more or less: is it documented in the README too?");
+    assert_eq!(documented.len(), 24, "a route more or less: is it documented in the README too?");
     for (path, methods) in documented {
         for method in METHODS {
-            let answer = Request::new(method, &example(&path)).send(world.address).await;
+            let path = example(&path).replace("/tokens/x", &token);
+            let answer = Request::new(method, &path).send(world.address).await;
             let counterpart = if method == "HEAD" { "GET" } else { method };
             if !methods.contains(counterpart) {
                 assert_eq!(answer.status, 405, "{method} {path}");

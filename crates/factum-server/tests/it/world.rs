@@ -15,6 +15,8 @@ use crate::{
 /// A server, until it is stopped or dropped.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    /// The first token, when one was needed.
+    pub(crate) first_token: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
     /// Its data, which go with it.
@@ -45,16 +47,28 @@ impl World {
 
     /// A server of a data directory.
     pub(crate) async fn of(store: Store, domains: impl IntoIterator<Item = Domain>) -> Self {
-        Self::serve(Server::bind(config(), &store, domains).await.expect("listens"))
+        Self::of_with(store, domains, |_| {}).await
     }
 
-    fn serve(server: Server) -> Self {
+    /// The same, configured otherwise.
+    pub(crate) async fn of_with(
+        store: Store,
+        domains: impl IntoIterator<Item = Domain>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let mut config = config();
+        change(&mut config);
+        Self::serve(Server::bind(config, &store, domains).await.expect("listens"))
+    }
+
+    fn serve(mut server: Server) -> Self {
+        let first_token = server.take_first_token().map(|secret| secret.reveal().to_owned());
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(server.serve(async move {
             let _ = stopped.await;
         }));
-        Self { address, stop: Some(stop), serving, _dir: None }
+        Self { address, first_token, stop: Some(stop), serving, _dir: None }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
