@@ -178,7 +178,9 @@ pub(crate) fn ledger_facts(ledgers: &[LedgerFacts]) -> Vec<serde_json::Value> {
 
 /// The holder of a directory says who it is, and where it listens if it is a server.
 fn locked(dir: &str, holder: &str) -> Failure {
-    let url = holder.split([' ', ',', ';', ')']).find(|word| word.starts_with("http://"));
+    let url = holder
+        .split([' ', ',', ';', ')'])
+        .find(|word| word.starts_with("http://") || word.starts_with("https://"));
     let hint = match url {
         Some(url) => format!("ask the server that holds it: curl -s {url}/v1/ledgers"),
         None => "wait until it has ended, or end it".to_owned(),

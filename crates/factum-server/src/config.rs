@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::TlsFiles;
+
 /// Where a server listens, and its limits.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -21,6 +23,10 @@ pub struct Config {
     /// Further names that clients may call the server by (the `Host` header), beside `localhost`
     /// and its addresses.
     pub hosts: Vec<String>,
+    /// Other sites whose pages may ask, such as `https://app.example`. None.
+    pub origins: Vec<String>,
+    /// The certificate to show. Without one there is no TLS.
+    pub tls: Option<TlsFiles>,
     /// Connections at a time; further ones wait to be accepted. 1,024.
     pub connections_max: usize,
     /// Requests at a time on one connection, over HTTP/2. 256.
@@ -60,6 +66,8 @@ impl Default for Config {
             insecure_listen_beyond_loopback: false,
             require_token: false,
             hosts: Vec::new(),
+            origins: Vec::new(),
+            tls: None,
             connections_max: 1_024,
             streams_max: 256,
             commands_max: 64,
@@ -100,7 +108,8 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), ServeError> {
-        if !self.is_loopback() && !self.insecure_listen_beyond_loopback {
+        let safe = self.is_loopback() || self.tls.is_some();
+        if !safe && !self.insecure_listen_beyond_loopback {
             return Err(ServeError::BeyondLoopback { listen: self.listen });
         }
         Ok(())
@@ -111,11 +120,12 @@ impl Config {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The address can be reached by other machines, and nothing would ask them who they are.
+    /// The address can be reached by other machines, and there is no TLS.
     #[error(
-        "{listen} can be reached from other machines, and there is no authentication yet: whoever \
-         reaches it may read and write everything; listen on 127.0.0.1, or say explicitly that \
-         this is meant (--insecure-listen-beyond-loopback)"
+        "{listen} can be reached from other machines, and without TLS whatever is said on the way \
+         can be read and changed, authentication too; name a certificate (--tls-certificate, \
+         --tls-key), listen on 127.0.0.1, or say explicitly that this is meant \
+         (--insecure-listen-beyond-loopback)"
     )]
     BeyondLoopback {
         /// The address.
@@ -129,6 +139,9 @@ pub enum ServeError {
         /// What the system says.
         problem: std::io::Error,
     },
+    /// The certificate, its key, or what clients' certificates are signed by can't be used.
+    #[error("{0}; TLS needs PEM files of a certificate and its key")]
+    Tls(String),
     /// The data directory can't be used.
     #[error("{0}")]
     Store(factum::Fault),

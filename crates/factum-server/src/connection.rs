@@ -4,6 +4,7 @@
 use std::{
     future::Future,
     io,
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -23,7 +24,12 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-use crate::{Config, faces::Faces};
+use crate::{
+    Config,
+    access::Peer,
+    faces::{Faces, Facing},
+    tls::Tls,
+};
 
 /// How long to wait after the system refused a connection, for instance for want of descriptors.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
@@ -31,6 +37,7 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// Serves connections until `shutdown` resolves, then lets the open ones end within the grace.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     faces: Faces,
     config: &Config,
     stopping: watch::Sender<bool>,
@@ -39,12 +46,15 @@ pub(crate) async fn serve(
     let room = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
     let mut open = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut following = pin!(follow(tls.as_deref()));
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, address, place) = tokio::select! {
             () = &mut shutdown => break,
+            () = &mut following => continue,
             accepted = accept(&listener, &room) => accepted,
         };
-        let one = one(stream, faces.clone(), config, stopping.subscribe());
+        let faces = faces.clone();
+        let one = one(stream, tls.as_deref(), address, faces, config, stopping.subscribe());
         open.spawn(async move {
             one.await;
             drop(place);
@@ -64,12 +74,12 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed: without a permit would mean without a bound.
     let place = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, address)) => return (stream, address, place),
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
                 sleep(AFTER_REFUSAL).await;
@@ -83,30 +93,64 @@ pub(crate) async fn stop(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end, after the handshake of TLS if there is to be one.
 fn one(
     stream: TcpStream,
+    tls: Option<&Tls>,
+    address: SocketAddr,
     faces: Faces,
     config: &Config,
-    mut stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Answers are small and complete: waiting for more to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Impatient::new(stream, config.head_timeout, config.write_timeout));
-    let http = protocols(config);
+    let (head_timeout, write_timeout) = (config.head_timeout, config.write_timeout);
+    let (http, acceptor) = (protocols(config), tls.map(Tls::acceptor));
     async move {
-        let service = TowerToHyperService::new(faces);
-        let mut connection = pin!(http.serve_connection(io, service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop(&mut stopping) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let peer = Peer { address };
+        let Some(acceptor) = acceptor else {
+            let stream = Impatient::new(stream, head_timeout, write_timeout);
+            return speak(stream, http, faces.facing(peer), stopping).await;
         };
-        if let Err(error) = ended {
-            tracing::debug!("a connection ended: {error}");
+        match timeout(head_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let stream = Impatient::new(stream, head_timeout, write_timeout);
+                speak(stream, http, faces.facing(peer), stopping).await;
+            }
+            Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
+    }
+}
+
+/// Answers on a connection until it ends.
+async fn speak<S>(
+    stream: S,
+    http: auto::Builder<TokioExecutor>,
+    faces: Facing,
+    mut stopping: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(faces);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+/// Has the certificates follow their files, for ever.
+async fn follow(tls: Option<&Tls>) {
+    match tls {
+        Some(tls) => tls.follow().await,
+        None => std::future::pending().await,
     }
 }
 

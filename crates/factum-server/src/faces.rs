@@ -1,27 +1,116 @@
 //! [`Faces`]: every protocol behind one port. A request's media type says which face it is for, so
-//! a face can be added or taken away without the others noticing.
+//! a face can be added or taken away without the others noticing. All of them are behind one gate.
 
 use std::{
     convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use axum::{Router, body::Body, routing::future::RouteFuture};
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tower::Service;
+
+use crate::{
+    access::{Gate, Origin, Peer},
+    grpc, http as http_face,
+};
 
 /// What is behind the port.
 #[derive(Clone)]
 pub(crate) struct Faces {
+    pub(crate) gate: Arc<Gate>,
     pub(crate) http: Router,
     pub(crate) grpc: Router,
 }
 
-impl Service<Request<Incoming>> for Faces {
-    type Response = http::Response<Body>;
+/// The same, for one connection.
+#[derive(Clone)]
+pub(crate) struct Facing {
+    faces: Faces,
+    peer: Peer,
+}
+
+/// An answer that is being made.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
+pub(crate) enum Answer {
+    /// By a face.
+    Face(RouteFuture<Infallible>),
+    /// Without one, or with something to add to it.
+    Other(Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>),
+}
+
+impl Faces {
+    pub(crate) fn facing(self, peer: Peer) -> Facing {
+        Facing { faces: self, peer }
+    }
+
+    fn face(&mut self, request: Request<Body>) -> RouteFuture<Infallible> {
+        match is_grpc(request.headers()) {
+            true => self.grpc.call(request),
+            false => self.http.call(request),
+        }
+    }
+
+    fn answer(&mut self, mut request: Request<Body>, peer: &Peer) -> Answer {
+        let stopped = if is_grpc(request.headers()) { grpc::stopped } else { http_face::stopped };
+        let from = match self.gate.check(&request) {
+            Ok(from) => from,
+            Err(stop) => return Answer::now(stopped(stop)),
+        };
+        let origin = match from {
+            Origin::Own => None,
+            Origin::Listed => request.headers().get(header::ORIGIN).cloned(),
+        };
+        if let Some(origin) = &origin
+            && is_preflight(&request)
+        {
+            return Answer::now(may_ask(origin));
+        }
+        let answer = match self.gate.admit(&mut request, peer) {
+            Ok(()) => Answer::Face(self.face(request)),
+            Err(stop) => Answer::now(stopped(stop)),
+        };
+        match origin {
+            None => answer,
+            Some(origin) => answer.shown_to(origin),
+        }
+    }
+}
+
+impl Answer {
+    fn now(response: Response<Body>) -> Self {
+        Self::Other(Box::pin(std::future::ready(Ok(response))))
+    }
+
+    /// The same, for a page of another site to see.
+    fn shown_to(self, origin: HeaderValue) -> Self {
+        Self::Other(Box::pin(async move {
+            let Ok(mut response) = self.await;
+            show(response.headers_mut(), origin);
+            Ok(response)
+        }))
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Face(answer) => Pin::new(answer).poll(cx),
+            Self::Other(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
+impl Service<Request<Incoming>> for Facing {
+    type Response = Response<Body>;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // A router is always ready.
@@ -29,15 +118,43 @@ impl Service<Request<Incoming>> for Faces {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let request = request.map(Body::new);
-        match is_grpc(request.headers()) {
-            true => self.grpc.call(request),
-            false => self.http.call(request),
-        }
+        self.faces.answer(request.map(Body::new), &self.peer)
     }
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |media| media.as_bytes());
     media.get(..16).is_some_and(|media| media.eq_ignore_ascii_case(b"application/grpc"))
+}
+
+/// Whether a browser asks if a page of another site may ask.
+fn is_preflight(request: &Request<Body>) -> bool {
+    let wants = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    request.method() == Method::OPTIONS && wants
+}
+
+/// Tells the browser that it may.
+fn may_ask(origin: &HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id",
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    show(headers, origin.clone());
+    response
+}
+
+fn show(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let exposed = HeaderValue::from_static("etag, location, retry-after");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
 }

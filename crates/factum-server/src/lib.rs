@@ -10,6 +10,7 @@ mod http;
 pub mod json;
 mod schema;
 mod server;
+mod tls;
 
 pub use access::{
     ACCESS_LEDGER, NewToken, Pattern, Right, Secret, Token, TokenId, Tokens, Verb, is_system_ledger,
@@ -19,3 +20,4 @@ pub use config::{Config, ServeError};
 #[doc(hidden)]
 pub use http::fuzzing;
 pub use server::Server;
+pub use tls::TlsFiles;

@@ -14,11 +14,12 @@ use tokio::{
 
 use crate::{
     Config, Secret, ServeError,
-    access::{Access, NewToken, Right, Tokens},
+    access::{Access, Gate, NewToken, Right, Tokens},
     api::Api,
     connection,
     faces::Faces,
     grpc, http,
+    tls::Tls,
 };
 
 /// Connections that may wait to be accepted. When more arrive the system drops them without a word.
@@ -31,6 +32,7 @@ pub struct Server {
     config: Config,
     apps: BTreeMap<String, App>,
     store: Option<Store>,
+    tls: Option<Arc<Tls>>,
     tokens: Arc<Tokens>,
     first_token: Option<Secret>,
 }
@@ -52,7 +54,7 @@ impl Server {
         let apps = open(store, domains).await?;
         let server = Self::listening(config, apps, tokens).await?;
         let server = Self { store: Some(store.clone()), ..server };
-        store.set_address(&format!("http://{}", server.address)).map_err(ServeError::Store)?;
+        store.set_address(&server.url()).map_err(ServeError::Store)?;
         Ok(server)
     }
 
@@ -76,6 +78,8 @@ impl Server {
         tokens: Tokens,
     ) -> Result<Self, ServeError> {
         config.check()?;
+        let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(ServeError::Tls)?;
+        let tls = tls.map(Arc::new);
         let refused = |problem| ServeError::Listen { listen: config.listen, problem };
         let listener = listen(config.listen).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -84,7 +88,24 @@ impl Server {
             false => None,
         };
         let (apps, tokens) = (apps.into_iter().collect(), Arc::new(tokens));
-        Ok(Self { listener, address, config, apps, store: None, tokens, first_token })
+        Ok(Self { listener, address, config, apps, store: None, tls, tokens, first_token })
+    }
+
+    /// Where it is asked: `http://127.0.0.1:2113`, or with `https`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Reads the certificates again when it is called, while the server runs too. That files have
+    /// changed is noticed without it, some seconds later.
+    ///
+    /// # Errors
+    /// What can't be used, in words; the old certificates stay.
+    pub fn reloading(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
+        let tls = self.tls.clone();
+        move || tls.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 
     /// The token that was made because there never was one and one is needed: it allows everything, and
@@ -102,15 +123,16 @@ impl Server {
     /// Answers until `shutdown` resolves; then takes no more connections, lets the requests that
     /// are being answered end, ends the streams, and closes the applications.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, config, apps, store, tokens, .. } = self;
+        let Self { listener, config, apps, store, tls, tokens, .. } = self;
         let (stop, stopping) = watch::channel(false);
         let api = Api::new(apps.clone(), store, &config).with_tokens(Arc::clone(&tokens));
         let (api, access) = (Arc::new(api), Arc::new(Access::new(tokens, config.requires_token())));
         let faces = Faces {
-            http: http::router(Arc::clone(&api), Arc::clone(&access), &config, stopping),
-            grpc: grpc::router(api, access),
+            gate: Arc::new(Gate::new(access, &config, tls.clone())),
+            http: http::router(Arc::clone(&api), &config, stopping),
+            grpc: grpc::router(api),
         };
-        connection::serve(listener, faces, &config, stop, shutdown).await;
+        connection::serve(listener, tls, faces, &config, stop, shutdown).await;
         // A view may be at work on a large batch: its thread is waited for where that may block.
         let runtime = Handle::current();
         let closing = spawn_blocking(move || {

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use factum::Store;
-use factum_server::{Config, Secret, ServeError, Server, is_system_ledger};
+use factum_server::{Config, Secret, ServeError, Server, TlsFiles, is_system_ledger};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -24,8 +24,10 @@ Examples:
   factum serve --listen 127.0.0.1:0            a free port; the address is printed
 
   factum serve --require-token                 nobody without a token; factum token makes them
+  factum serve --listen 0.0.0.0:2113 --tls-certificate server.pem --tls-key server.key
 
-It listens on this machine only, unless told otherwise. FACTUM_LOG=debug says more.")]
+It listens on this machine only, unless told otherwise; where others reach it, it wants TLS and tokens.
+SIGHUP has the certificates read again. FACTUM_LOG=debug says more.")]
 pub(crate) struct Serve {
     /// The data directory.
     #[arg(long, env = "FACTUM_DIR", value_name = "DIR")]
@@ -40,6 +42,18 @@ pub(crate) struct Serve {
     /// A further name that clients may call the server by; repeat it for more.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// A site whose pages may ask too (CORS), such as https://app.example; repeat it for more.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// The certificate to show (PEM), then those that it is signed by.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// What the certificates of clients are signed by (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_client_ca: Option<PathBuf>,
     /// Who presents no token is a stranger, on this machine too.
     #[arg(long)]
     require_token: bool,
@@ -58,11 +72,20 @@ impl Serve {
             ready = self.prepare() => ready?,
             () = &mut end => return Ok(()),
         };
-        let url = format!("http://{}", server.address());
+        let url = server.url();
         let first_token = server.take_first_token();
         self.greet(&url, &ledgers, first_token.as_ref(), output)?;
-        server.serve(end).await;
+        let reloading = reload_when_asked(server.reloading())?;
+        tokio::select! {
+            () = server.serve(end) => (),
+            () = reloading => (),
+        }
         Ok(())
+    }
+
+    fn tls(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+        Some(TlsFiles { certificate, key, client_ca: self.tls_client_ca.clone() })
     }
 
     async fn prepare(&self) -> Result<(Server, Vec<String>), Failure> {
@@ -70,6 +93,8 @@ impl Serve {
             insecure_listen_beyond_loopback: self.insecure_listen_beyond_loopback,
             require_token: self.require_token,
             hosts: self.hosts.clone(),
+            origins: self.origins.clone(),
+            tls: self.tls(),
             ..Config::at(self.listen)
         };
         let store = open::store(&self.dir)?;
@@ -155,6 +180,23 @@ fn asked_to_end() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
+/// Reads the certificates again at each SIGHUP, for ever.
+fn reload_when_asked(
+    reload: impl Fn() -> Result<(), String>,
+) -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut asked = signal(SignalKind::hangup()).map_err(|error| {
+        Failure::new(Exit::Unavailable, format!("can't wait for signals: {error}"), "")
+    })?;
+    Ok(async move {
+        while asked.recv().await.is_some() {
+            // What can't be used is in the log.
+            let _ = reload();
+        }
+        std::future::pending().await
+    })
+}
+
 fn log() {
     let filter = EnvFilter::try_from_env("FACTUM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let ansi = crate::output::coloured(&std::io::stderr());
@@ -166,6 +208,7 @@ fn log() {
 fn failure(error: ServeError) -> Failure {
     let what = error.to_string();
     match error {
+        ServeError::Tls(_) => Failure::invalid(what, "files that belong together, as PEM"),
         ServeError::BeyondLoopback { .. } => Failure::invalid(what, "--listen 127.0.0.1:2113"),
         ServeError::Listen { .. } => Failure::new(Exit::Unavailable, what, "--listen 127.0.0.1:0"),
         ServeError::Store(fault) => open::failure(fault),

@@ -3,6 +3,8 @@
 //! forgets to ask opens no door.
 
 mod book;
+mod gate;
+mod hosts;
 mod pattern;
 mod principal;
 mod rights;
@@ -10,6 +12,8 @@ mod secret;
 mod tokens;
 
 pub use book::{Token, TokenId};
+pub(crate) use gate::{Gate, Peer, Stop};
+pub(crate) use hosts::Origin;
 pub use pattern::Pattern;
 pub(crate) use principal::{Extent, Principal};
 pub use rights::{Right, Verb};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, body::Body};
 use factum_proto::v1::{
     HeadRequest, HeadResponse,
     ledgers_server::{Ledgers, LedgersServer},
@@ -10,26 +10,24 @@ use factum_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::{
-    access::Access,
+    access::{Principal, Stop},
     api::{Api, ApiError},
 };
 
 struct Service {
     api: Arc<Api>,
-    access: Arc<Access>,
 }
 
 /// The services, by their paths.
-pub(crate) fn router(api: Arc<Api>, access: Arc<Access>) -> Router {
-    let service = Service { api, access };
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    let service = Service { api };
     tonic::service::Routes::new(LedgersServer::new(service)).into_axum_router()
 }
 
 #[tonic::async_trait]
 impl Ledgers for Service {
     async fn head(&self, request: Request<HeadRequest>) -> Result<Response<HeadResponse>, Status> {
-        let principal = self.access.principal(&request.metadata().clone().into_headers());
-        let principal = principal.map_err(status)?;
+        let principal = Principal::of(request.extensions()).map_err(status)?;
         let ledger = request.into_inner().ledger;
         let found = self.api.describe(&principal, &ledger).await;
         let found = found.map_err(status)?;
@@ -38,6 +36,15 @@ impl Ledgers for Service {
             recorded_at_micros: found.head.recorded_at.micros.cast_signed(),
         }))
     }
+}
+
+/// What is answered to a request that is not passed on.
+pub(crate) fn stopped(stop: Stop) -> http::Response<Body> {
+    let status = match stop {
+        Stop::Host(said) | Stop::Origin(said) => Status::permission_denied(said),
+        Stop::Stranger => status(ApiError::Unauthenticated),
+    };
+    status.into_http()
 }
 
 fn status(error: ApiError) -> Status {

@@ -34,48 +34,36 @@ use axum::{
 };
 use tokio::sync::watch;
 
-use crate::{
-    Config,
-    access::{Access, Principal},
-    api::Api,
-};
+use crate::{Config, access::Principal, api::Api};
 use body::Bodies;
-use guard::Hosts;
 use problem::Problem;
 
 /// What every route works with.
 pub(crate) struct Shared {
     api: Arc<Api>,
-    access: Arc<Access>,
     bodies: Bodies,
-    hosts: Hosts,
     heartbeat: Duration,
     stopping: watch::Receiver<bool>,
 }
 
 /// The router of a server that listens at `config.listen`.
-pub(crate) fn router(
-    api: Arc<Api>,
-    access: Arc<Access>,
-    config: &Config,
-    stopping: watch::Receiver<bool>,
-) -> Router {
+pub(crate) fn router(api: Arc<Api>, config: &Config, stopping: watch::Receiver<bool>) -> Router {
     routes::router(Arc::new(Shared {
         api,
-        access,
         bodies: Bodies::new(config),
-        hosts: Hosts::new(config.listen.ip(), &config.hosts),
         heartbeat: config.heartbeat,
         stopping,
     }))
 }
 
+pub(crate) use guard::stopped;
+
 /// Whoever sent the request: a route that takes one can't be reached by a stranger.
 impl FromRequestParts<Arc<Shared>> for Principal {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        Ok(shared.access.principal(&parts.headers)?)
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Problem> {
+        Ok(Principal::of(&parts.extensions)?)
     }
 }
 

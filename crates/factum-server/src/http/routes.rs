@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::MethodRouter,
 };
@@ -250,7 +250,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .fold(Router::new(), |router, (path, to)| router.route(path, to))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
-        .layer(from_fn_with_state(Arc::clone(&shared), guard))
+        .layer(from_fn(guard))
         .with_state(shared)
 }
 

@@ -117,6 +117,20 @@ impl<'a> Request<'a> {
         Answer::parse(&raw(address, &bytes).await)
     }
 
+    /// Asks on this connection, which need not be a plain one.
+    pub(crate) async fn over<S>(self, mut stream: S, address: SocketAddr) -> Answer
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let closing = self.header("Connection", "close");
+        let mut bytes = closing.head(address).into_bytes();
+        bytes.extend_from_slice(closing.body.unwrap_or_default());
+        stream.write_all(&bytes).await.expect("can write");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        Answer::parse(&answer)
+    }
+
     /// Opens a stream of server-sent events.
     pub(crate) async fn stream(self, address: SocketAddr) -> Sse {
         let asking = self.header("Accept", "text/event-stream");

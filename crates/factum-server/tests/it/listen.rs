@@ -17,7 +17,7 @@ async fn beyond_loopback_is_refused_unless_it_is_said() {
         let config = Config::at(address.parse().expect("an address"));
         let refused = listen(config).await.err().expect("is refused");
         assert!(matches!(refused, ServeError::BeyondLoopback { .. }), "{refused}");
-        assert!(refused.to_string().contains("there is no authentication yet"), "{refused}");
+        assert!(refused.to_string().contains("without TLS"), "{refused}");
     }
     let mut config = Config::at(SocketAddr::from(([0, 0, 0, 0], 0)));
     config.insecure_listen_beyond_loopback = true;

@@ -13,5 +13,6 @@ mod standstill;
 mod store;
 mod stream;
 mod streams;
+mod tls;
 mod views;
 mod world;

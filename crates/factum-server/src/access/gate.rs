@@ -1,0 +1,104 @@
+//! [`Gate`]: what every request passes before any face sees it. Whether it calls the server by a
+//! name of the server's, whether its page may ask, and who asks; a face that forgets one of these
+//! opens no door.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::{Extensions, Request};
+
+use super::{
+    Access, Principal,
+    hosts::{Hosts, Origin},
+};
+use crate::{Config, api::ApiError, tls::Tls};
+
+/// Paths that a stranger may ask too; each ends before a `/` or at the end.
+const OPEN: [&str; 5] = [
+    "/health",
+    "/ready",
+    "/problems",
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+];
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+}
+
+/// Why a request is not passed on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It calls the server by a name that is not the server's.
+    Host(String),
+    /// It comes from a page that may not ask.
+    Origin(String),
+    /// Who asks is not known.
+    Stranger,
+}
+
+/// The gate of a server.
+pub(crate) struct Gate {
+    access: Arc<Access>,
+    hosts: Hosts,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Gate {
+    pub(crate) fn new(access: Arc<Access>, config: &Config, tls: Option<Arc<Tls>>) -> Self {
+        let hosts = Hosts::new(config.listen.ip(), &config.hosts, &config.origins);
+        Self { access, hosts, tls }
+    }
+
+    /// Checks a request's Host and Origin.
+    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<Origin, Stop> {
+        let tls = self.tls.as_deref();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let certified = |name: &str| tls.is_some_and(|tls| tls.is_for(name));
+        self.hosts.check(request.uri(), request.headers(), scheme, certified)
+    }
+
+    /// Finds out who asks, and has it known to whoever answers.
+    pub(crate) fn admit<B>(&self, request: &mut Request<B>, peer: &Peer) -> Result<(), Stop> {
+        match self.access.principal(request.headers()) {
+            Ok(principal) => {
+                request.extensions_mut().insert(principal);
+                Ok(())
+            }
+            Err(_) if is_open(request.uri().path()) => Ok(()),
+            Err(_) => {
+                tracing::debug!(peer = %peer.address, "a stranger was turned away");
+                Err(Stop::Stranger)
+            }
+        }
+    }
+}
+
+impl Principal {
+    /// Whoever the gate found to ask.
+    pub(crate) fn of(extensions: &Extensions) -> Result<Self, ApiError> {
+        extensions.get::<Self>().cloned().ok_or(ApiError::Unauthenticated)
+    }
+}
+
+fn is_open(path: &str) -> bool {
+    OPEN.iter().any(|open| {
+        path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_names_are_open() {
+        for path in ["/health", "/problems", "/problems/bug", "/grpc.health.v1.Health/Check"] {
+            assert!(is_open(path), "{path}");
+        }
+        for path in ["/", "/healthy", "/v1/ledgers", "/v1/health", "//health", "/problem", ""] {
+            assert!(!is_open(path), "{path}");
+        }
+    }
+}
