@@ -1,13 +1,12 @@
 //! Makes Rust of the interface, without a protoc: `protox` is one in Rust.
 
+use prost::Message;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["proto/factum/v1/factum.proto"], ["proto"])?;
     let descriptors = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("descriptors.bin");
+    std::fs::write(descriptors, files.encode_to_vec())?;
     println!("cargo:rerun-if-changed=proto");
-    tonic_prost_build::configure()
-        .bytes(".")
-        .build_transport(false)
-        .file_descriptor_set_path(&descriptors)
-        .compile_fds(files)?;
+    tonic_prost_build::configure().bytes(".").build_transport(false).compile_fds(files)?;
     Ok(())
 }

@@ -41,6 +41,8 @@ pub struct Config {
     pub patience: Duration,
     /// Bytes of one body. 4 MiB.
     pub body_bytes_max: usize,
+    /// Bytes of one gRPC message. 20 MiB: an append of 16 MiB, and what is around it.
+    pub message_bytes_max: usize,
     /// Bytes of all bodies that are being received at a time. 64 MiB.
     pub bodies_bytes_max: usize,
     /// Bytes of a request's line and headers. 64 KiB.
@@ -75,6 +77,7 @@ impl Default for Config {
             subscriptions_max: 512,
             patience: Duration::from_secs(2),
             body_bytes_max: 4 << 20,
+            message_bytes_max: 20 << 20,
             bodies_bytes_max: 64 << 20,
             head_bytes_max: 64 << 10,
             head_timeout: Duration::from_secs(15),

@@ -129,8 +129,8 @@ impl Server {
         let (api, access) = (Arc::new(api), Arc::new(Access::new(tokens, config.requires_token())));
         let faces = Faces {
             gate: Arc::new(Gate::new(access, &config, tls.clone())),
-            http: http::router(Arc::clone(&api), &config, stopping),
-            grpc: grpc::router(api),
+            http: http::router(Arc::clone(&api), &config, stopping.clone()),
+            grpc: grpc::router(api, &config, stopping),
         };
         connection::serve(listener, tls, faces, &config, stop, shutdown).await;
         // A view may be at work on a large batch: its thread is waited for where that may block.

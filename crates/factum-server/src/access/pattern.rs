@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::schema;
 
 /// Names of ledgers, types or tags: `shop`, `shop-*`, `order.*`, `tenant:7`, `*`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "schema::Name")]
 pub struct Pattern(String);

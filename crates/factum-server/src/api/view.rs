@@ -1,5 +1,7 @@
 //! Ask a view: rows with how fresh they are, as of now, after a receipt (G9), or at a moment.
 
+use std::time::Duration;
+
 use factum::{Answer, AsOf, ViewStatus};
 use factum_store::Position;
 
@@ -18,6 +20,8 @@ pub(crate) struct AskView {
     pub(crate) as_of: Option<AsOf>,
     pub(crate) cursor: Option<String>,
     pub(crate) limit: usize,
+    /// How long to wait for `after`; never longer than the server waits at most.
+    pub(crate) deadline: Option<Duration>,
 }
 
 impl AskView {
@@ -33,13 +37,14 @@ impl Api {
         principal: &Principal,
         request: AskView,
     ) -> Result<Answer, ApiError> {
-        let AskView { ledger, view, key, after, as_of, cursor, limit } = request;
+        let AskView { ledger, view, key, after, as_of, cursor, limit, deadline } = request;
         let handle = self.app(principal, Verb::Read, &ledger)?.view(&view)?;
         let mut read = match &key {
             Some(key) => handle.get(key.as_str()),
             None => handle.list(),
         };
-        read = read.limit(limit).cursor(cursor).deadline(self.view_deadline);
+        let deadline = deadline.map_or(self.view_deadline, |asked| asked.min(self.view_deadline));
+        read = read.limit(limit).cursor(cursor).deadline(deadline);
         // Whoever waits for a view that is behind takes no place from those who ask another.
         let bulkhead = match after {
             Some(_) => &self.bulkheads.waiting_queries,

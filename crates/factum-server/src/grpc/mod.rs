@@ -1,40 +1,77 @@
-//! The gRPC face, `factum.v1`. It only translates.
+//! The gRPC face, `factum.v1`. It only translates: a message becomes a request of the API, and its
+//! answer becomes a message or a status. No decision is made here.
 
-use std::sync::Arc;
+mod append;
+mod append_stream;
+mod commands;
+mod failure;
+mod health;
+mod ledgers;
+mod read;
+mod subscribe;
+mod views;
+
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use factum_proto::v1::{
-    HeadRequest, HeadResponse,
-    ledgers_server::{Ledgers, LedgersServer},
+    commands_server::CommandsServer, ledgers_server::LedgersServer, views_server::ViewsServer,
 };
-use tonic::{Request, Response, Status};
+use futures_lite::Stream;
+use tokio::sync::watch;
+use tonic::{Request, Status, service::Routes};
+use tonic_health::pb::health_server::HealthServer;
 
 use crate::{
+    Config,
     access::{Principal, Stop},
     api::{Api, ApiError},
 };
 
-struct Service {
+/// The answer of a call that streams.
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What every service works with.
+#[derive(Clone)]
+struct Face {
     api: Arc<Api>,
+    heartbeat: Duration,
+    stopping: watch::Receiver<bool>,
 }
 
 /// The services, by their paths.
-pub(crate) fn router(api: Arc<Api>) -> Router {
-    let service = Service { api };
-    tonic::service::Routes::new(LedgersServer::new(service)).into_axum_router()
+pub(crate) fn router(api: Arc<Api>, config: &Config, stopping: watch::Receiver<bool>) -> Router {
+    let face = Face { api, heartbeat: config.heartbeat, stopping };
+    let bytes_max = config.message_bytes_max;
+    let routes = Routes::new(LedgersServer::new(face.clone()).max_decoding_message_size(bytes_max))
+        .add_service(CommandsServer::new(face.clone()).max_decoding_message_size(bytes_max))
+        .add_service(ViewsServer::new(face.clone()).max_decoding_message_size(bytes_max))
+        .add_service(HealthServer::new(face));
+    with_reflection(routes).into_axum_router()
 }
 
-#[tonic::async_trait]
-impl Ledgers for Service {
-    async fn head(&self, request: Request<HeadRequest>) -> Result<Response<HeadResponse>, Status> {
-        let principal = Principal::of(request.extensions()).map_err(status)?;
-        let ledger = request.into_inner().ledger;
-        let found = self.api.describe(&principal, &ledger).await;
-        let found = found.map_err(status)?;
-        Ok(Response::new(HeadResponse {
-            position: found.head.position.0,
-            recorded_at_micros: found.head.recorded_at.micros.cast_signed(),
-        }))
+/// Reflection, in the version of today and the one that most tools still ask for.
+fn with_reflection(routes: Routes) -> Routes {
+    let interface = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(factum_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    match (interface().build_v1(), interface().build_v1alpha()) {
+        (Ok(v1), Ok(v1alpha)) => routes.add_service(v1).add_service(v1alpha),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "the interface can't be shown by reflection");
+            routes
+        }
+    }
+}
+
+impl Face {
+    /// Who sent a request, and what it says.
+    fn open<T>(&self, request: Request<T>) -> Result<(Principal, T), Status> {
+        let (_, extensions, message) = request.into_parts();
+        let principal = Principal::of(&extensions).map_err(failure::status)?;
+        Ok((principal, message))
     }
 }
 
@@ -42,15 +79,7 @@ impl Ledgers for Service {
 pub(crate) fn stopped(stop: Stop) -> http::Response<Body> {
     let status = match stop {
         Stop::Host(said) | Stop::Origin(said) => Status::permission_denied(said),
-        Stop::Stranger => status(ApiError::Unauthenticated),
+        Stop::Stranger => failure::status(ApiError::Unauthenticated),
     };
     status.into_http()
-}
-
-fn status(error: ApiError) -> Status {
-    match error {
-        ApiError::Unauthenticated => Status::unauthenticated("a good token is needed"),
-        ApiError::Forbidden { problem } => Status::permission_denied(problem),
-        _ => Status::not_found("there is no such ledger"),
-    }
 }

@@ -74,6 +74,7 @@ async fn ask(
         as_of: parameters.text("as_of")?.map(moment).transpose()?,
         cursor: parameters.one("cursor")?,
         limit: parameters.limit(AskView::LIMIT, AskView::LIMIT_MAX)?,
+        deadline: None,
     };
     let answer = shared.api.ask(principal, question).await?;
     ok(&AnswerJson::of(&view, &answer))

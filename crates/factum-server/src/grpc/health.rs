@@ -1,0 +1,82 @@
+//! The service `grpc.health.v1.Health`: whether each service can do its work. It names no ledger, so
+//! it can be asked by whoever only needs to know whether to worry.
+
+use futures_lite::stream;
+use tokio::time::timeout;
+use tonic::{Request, Response, Status, server::NamedService};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
+    health_server::Health,
+};
+
+use factum_proto::v1::{
+    commands_server::CommandsServer, ledgers_server::LedgersServer, views_server::ViewsServer,
+};
+
+use super::{Answers, Face};
+use crate::connection::stop;
+
+/// The services that can be asked about; the empty name is the server as a whole.
+const SERVICES: [&str; 4] = [
+    "",
+    <LedgersServer<Face> as NamedService>::NAME,
+    <CommandsServer<Face> as NamedService>::NAME,
+    <ViewsServer<Face> as NamedService>::NAME,
+];
+
+#[tonic::async_trait]
+impl Health for Face {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        let service = request.into_inner().service;
+        if !SERVICES.contains(&service.as_str()) {
+            return Err(Status::not_found("there is no such service; reflection lists them"));
+        }
+        Ok(Response::new(self.serving().await))
+    }
+
+    type WatchStream = Answers<HealthCheckResponse>;
+
+    /// Says how it is now, and again whenever that changes; ends with the server. A service that is
+    /// not there is said to be unknown, as the protocol wants it.
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let known = SERVICES.contains(&request.into_inner().service.as_str());
+        let watched = (self.clone(), known, None);
+        let answers = stream::unfold(watched, |(mut face, known, told)| async move {
+            loop {
+                let now = match known {
+                    true => face.serving().await,
+                    false => answer(ServingStatus::ServiceUnknown),
+                };
+                if told.as_ref() != Some(&now) {
+                    return Some((Ok(now), (face, known, Some(now))));
+                }
+                if *face.stopping.borrow() {
+                    return None;
+                }
+                // Looked at again after a while, or when the server stops.
+                let _ = timeout(face.heartbeat, stop(&mut face.stopping)).await;
+                if !known && *face.stopping.borrow() {
+                    return None;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+impl Face {
+    async fn serving(&self) -> HealthCheckResponse {
+        let fine = !*self.stopping.borrow() && self.api.health().await.is_ok();
+        answer(if fine { ServingStatus::Serving } else { ServingStatus::NotServing })
+    }
+}
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status.into() }
+}

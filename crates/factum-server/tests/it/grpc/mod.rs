@@ -1,0 +1,3 @@
+//! `factum.v1` as its clients see it.
+
+mod conformance;
