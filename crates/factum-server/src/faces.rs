@@ -15,8 +15,8 @@ use hyper::body::Incoming;
 use tower::Service;
 
 use crate::{
-    access::{Gate, Origin, Peer},
-    grpc, http as http_face,
+    access::{Gate, Origin, Peer, Stop},
+    grpc, http as http_face, umadb,
 };
 
 /// What is behind the port.
@@ -56,7 +56,7 @@ impl Faces {
     }
 
     fn answer(&mut self, mut request: Request<Body>, peer: &Peer) -> Answer {
-        let stopped = if is_grpc(request.headers()) { grpc::stopped } else { http_face::stopped };
+        let stopped = stopped(&request);
         let from = match self.gate.check(&request) {
             Ok(from) => from,
             Err(stop) => return Answer::now(stopped(stop)),
@@ -119,6 +119,15 @@ impl Service<Request<Incoming>> for Facing {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         self.faces.answer(request.map(Body::new), &self.peer)
+    }
+}
+
+/// How the face of a request says that it is not passed on.
+fn stopped(request: &Request<Body>) -> fn(Stop) -> Response<Body> {
+    match is_grpc(request.headers()) {
+        true if umadb::is_for(request.uri().path()) => umadb::stopped,
+        true => grpc::stopped,
+        false => http_face::stopped,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod json;
 mod schema;
 mod server;
 mod tls;
+mod umadb;
 
 pub use access::{
     ACCESS_LEDGER, NewToken, Pattern, Right, Secret, Token, TokenId, Tokens, Verb, is_system_ledger,

@@ -20,6 +20,7 @@ use crate::{
     faces::Faces,
     grpc, http,
     tls::Tls,
+    umadb,
 };
 
 /// Connections that may wait to be accepted. When more arrive the system drops them without a word.
@@ -130,7 +131,10 @@ impl Server {
         let faces = Faces {
             gate: Arc::new(Gate::new(access, &config, tls.clone())),
             http: http::router(Arc::clone(&api), &config, stopping.clone()),
-            grpc: grpc::router(api, &config, stopping),
+            grpc: umadb::beside(
+                grpc::router(Arc::clone(&api), &config, stopping.clone()),
+                umadb::Dcb::new(api, stopping),
+            ),
         };
         connection::serve(listener, tls, faces, &config, stop, shutdown).await;
         // A view may be at work on a large batch: its thread is waited for where that may block.

@@ -144,3 +144,17 @@ pub struct RecordedEvent {
     /// The rest.
     pub envelope: Envelope,
 }
+
+impl RecordedEvent {
+    /// Whether its id is one that a ledger made for an event that came without: of version 7, and
+    /// saying when and where the event was recorded.
+    #[must_use]
+    pub fn has_made_id(&self) -> bool {
+        const POSITION_BITS: u32 = 44;
+        let (high, low) = self.id.0.as_u64_pair();
+        let at = (self.recorded_at.micros / 1_000) & 0xffff_ffff_ffff;
+        (high >> 12) & 0xf == 7
+            && high >> 16 == at
+            && (low ^ self.position.0).trailing_zeros() >= POSITION_BITS
+    }
+}

@@ -40,6 +40,8 @@ impl IdRoot {
 
 #[cfg(test)]
 mod tests {
+    use factum_store::{ContentType, EventType, RecordedEvent};
+
     use super::*;
 
     #[test]
@@ -53,5 +55,33 @@ mod tests {
             assert_eq!((seconds, nanos), (1_234_567_890, 123_000_000));
             assert_ne!(IdRoot(7).id(at, position), id);
         }
+    }
+
+    #[test]
+    fn an_event_knows_whether_its_ledger_made_its_id() {
+        let (at, position) = (Timestamp::from_micros(1_234_567_890_123_456), Position(77));
+        let event = |id| RecordedEvent {
+            position,
+            recorded_at: at,
+            id,
+            stream: None,
+            event_type: EventType::new("a").expect("a name"),
+            tags: Vec::new(),
+            data: Default::default(),
+            content_type: ContentType::Json,
+            metadata: Default::default(),
+            envelope: Default::default(),
+        };
+        let root = IdRoot::of(u128::MAX);
+        assert!(event(root.id(at, position)).has_made_id());
+        let later = Timestamp::from_micros(at.micros + 1_000);
+        let given = [
+            root.id(at, Position(78)),
+            root.id(later, position),
+            EventId(uuid::Uuid::nil()),
+            EventId(uuid::Uuid::now_v7()),
+            EventId(uuid::Uuid::new_v4()),
+        ];
+        assert!(given.iter().all(|id| !event(*id).has_made_id()));
     }
 }

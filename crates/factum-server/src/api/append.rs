@@ -1,7 +1,9 @@
 //! Append: events with conditions, once for each key (G4, G5).
 
+use std::sync::Arc;
+
 use factum::append_key;
-use factum_store::{Append, Condition, Invalid, NewEvent, Receipt};
+use factum_store::{Append, Condition, Invalid, Ledger, NewEvent, Receipt};
 
 use super::{Api, ApiError};
 use crate::access::{Principal, Verb};
@@ -26,6 +28,15 @@ impl Api {
         refuse_system_types(&events)?;
         let mut append = Append { events, conditions, key: None };
         append.key = key.map(|key| append_key(principal.name(), &key, &append));
+        self.write(ledger, append).await
+    }
+
+    /// Writes a batch that was checked, and that whoever asks may append.
+    pub(super) async fn write(
+        &self,
+        ledger: Arc<dyn Ledger>,
+        append: Append,
+    ) -> Result<Receipt, ApiError> {
         self.bulkheads
             .commands
             .run(async move { ledger.append(append).await })
@@ -35,7 +46,7 @@ impl Api {
 }
 
 /// Factum's own events are written by Factum alone: they say what it did.
-fn refuse_system_types(events: &[NewEvent]) -> Result<(), Invalid> {
+pub(super) fn refuse_system_types(events: &[NewEvent]) -> Result<(), Invalid> {
     match events.iter().position(|event| event.event_type.is_system()) {
         None => Ok(()),
         Some(i) => {

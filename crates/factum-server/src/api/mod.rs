@@ -2,6 +2,7 @@
 //! it and out of it; what may be asked, and how much of it, is decided here and nowhere else.
 
 mod append;
+mod boundary;
 mod bulkhead;
 mod command;
 mod compact;
@@ -9,15 +10,18 @@ mod error;
 mod events;
 mod find_event;
 mod find_receipt;
+mod given;
 mod head;
 mod health;
 mod ledgers;
 mod page;
 mod position_at;
 mod remote_append;
+mod scan;
 mod streams;
 mod subscribe;
 mod tokens;
+mod tracking;
 mod view;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -26,14 +30,18 @@ use factum::{App, Store};
 use factum_store::Ledger;
 
 pub(crate) use append::AppendEvents;
+pub(crate) use boundary::{AppendInBoundary, AppendRefused, Boundary};
 use bulkhead::Bulkheads;
 pub(crate) use command::RunCommand;
 pub(crate) use error::ApiError;
 pub(crate) use events::{Next, ReadEvents};
+pub(crate) use given::GIVEN_ID;
 pub(crate) use ledgers::LedgerStatus;
 pub(crate) use remote_append::{RemoteAppend, RemoteKey};
+pub(crate) use scan::{Scan, ScanEvents};
 pub(crate) use streams::{Change, ChangeStream};
 pub(crate) use subscribe::{SubscribeEvents, Subscription};
+pub(crate) use tracking::Tracking;
 pub(crate) use view::AskView;
 
 use crate::{

@@ -26,6 +26,7 @@ const BYTES_MAX: usize = 256 << 10;
 type Signals = BoxStream<Result<Signal, ReadError>>;
 
 /// What to follow.
+#[derive(Debug)]
 pub(crate) struct SubscribeEvents {
     pub(crate) ledger: String,
     pub(crate) query: Query,
