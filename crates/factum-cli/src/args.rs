@@ -11,8 +11,8 @@ use factum::{
 
 use crate::{
     commands::{
-        append, backup, compact, completions, demo, inspect, ledgers, read, rebuild, repair,
-        restore, run, serve, stream, subscribe, token, verify, view, views,
+        append, backup, compact, completions, config, demo, inspect, ledgers, read, rebuild,
+        repair, restore, run, serve, stream, subscribe, token, verify, view, views,
     },
     failure::Exit,
     output::Format,
@@ -46,6 +46,7 @@ Every command has examples of its own: factum help COMMAND.";
 pub(crate) enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Config(config::Config),
     Append(append::Append),
     Read(read::Read),
     Subscribe(subscribe::Subscribe),

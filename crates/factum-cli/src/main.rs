@@ -10,6 +10,7 @@ mod input;
 mod open;
 mod output;
 mod progress;
+mod settings;
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -47,6 +48,7 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Demo(demo) => demo.run(output).await,
         Command::Serve(serve) => serve.run(output).await,
+        Command::Config(config) => config.run(output),
         Command::Append(append) => append.run(output).await,
         Command::Read(read) => read.run(output).await,
         Command::Subscribe(subscribe) => subscribe.run(output).await,

@@ -354,6 +354,14 @@ impl Ledger for EngineLedger {
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>> {
         ready(self.position_at_now(time).map_err(ReadError::from))
     }
+
+    fn refuses_appends(&self) -> Option<String> {
+        match (&self.inner.inbox, self.inner.shared.poisoned()) {
+            (_, Some(why)) => Some(EngineError::Poisoned(why.to_owned()).to_string()),
+            (None, None) => Some("it is open for reading only".to_owned()),
+            (Some(_), None) => None,
+        }
+    }
 }
 
 /// Opens the segments as they are. For reading only: another process may be compacting, so a file

@@ -1,15 +1,24 @@
 //! [`Config`]: where the server listens, and how large anything may be that a client can make large
 //! (G11, G12). The defaults are safe: loopback only, everything bounded.
+//!
+//! Each field is a setting of the same name: what can be written here can be said in a file, in the
+//! environment and on the command line.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use crate::TlsFiles;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    TlsFiles,
+    units::{bytes, span},
+};
 
 /// Where a server listens, and its limits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The address. Port 0 takes a free port. `127.0.0.1:2113`.
     pub listen: SocketAddr,
@@ -27,7 +36,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// The certificate to show. Without one there is no TLS.
     pub tls: Option<TlsFiles>,
-    /// Connections at a time; further ones wait to be accepted. 1,024.
+    /// Connections at a time; further ones wait to be accepted. Never more than the files that the
+    /// process may have open allow for. 8,192.
     pub connections_max: usize,
     /// Requests at a time on one connection, over HTTP/2. 256.
     pub streams_max: u32,
@@ -38,26 +48,40 @@ pub struct Config {
     /// Streams of events at a time. 512.
     pub subscriptions_max: usize,
     /// How long a request waits for its turn before it is told that the server is busy. 2 s.
+    #[serde(with = "span")]
     pub patience: Duration,
     /// Bytes of one body. 4 MiB.
+    #[serde(with = "bytes")]
     pub body_bytes_max: usize,
     /// Bytes of one gRPC message. 20 MiB: an append of 16 MiB, and what is around it.
     pub message_bytes_max: usize,
     /// Bytes of all bodies that are being received at a time. 64 MiB.
+    #[serde(with = "bytes")]
     pub bodies_bytes_max: usize,
     /// Bytes of a request's line and headers. 64 KiB.
+    #[serde(with = "bytes")]
     pub head_bytes_max: usize,
     /// How long the head of the next request may take; an idle connection is closed after it. 15 s.
+    #[serde(with = "span")]
     pub head_timeout: Duration,
     /// How long a body may take. 30 s.
+    #[serde(with = "span")]
     pub body_timeout: Duration,
     /// How long a client may take nothing of an answer before the connection is closed. 60 s.
+    #[serde(with = "span")]
     pub write_timeout: Duration,
     /// How long a read waits for a view to see the position in `after`. 5 s.
+    #[serde(with = "span")]
     pub view_deadline: Duration,
     /// How often a silent stream of events says that it is alive. 15 s.
+    #[serde(with = "span")]
     pub heartbeat: Duration,
+    /// Bytes that must be free where the data are; with less the server says that it is not ready.
+    /// 256 MiB.
+    #[serde(with = "bytes")]
+    pub disk_free_bytes_min: u64,
     /// How long requests may go on after shutdown was asked for. 10 s.
+    #[serde(with = "span")]
     pub grace: Duration,
 }
 
@@ -70,7 +94,7 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             tls: None,
-            connections_max: 1_024,
+            connections_max: 8_192,
             streams_max: 256,
             commands_max: 64,
             queries_max: 32,
@@ -85,6 +109,7 @@ impl Default for Config {
             write_timeout: Duration::from_secs(60),
             view_deadline: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
+            disk_free_bytes_min: 256 << 20,
             grace: Duration::from_secs(10),
         }
     }

@@ -28,6 +28,7 @@ use crate::{
     Config,
     access::Peer,
     faces::{Faces, Facing},
+    metrics::Metrics,
     tls::Tls,
 };
 
@@ -40,10 +41,13 @@ pub(crate) async fn serve(
     tls: Option<Arc<Tls>>,
     faces: Faces,
     config: &Config,
+    metrics: &Arc<Metrics>,
     stopping: watch::Sender<bool>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let room = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let connections_max = config.connections_max.clamp(1, Semaphore::MAX_PERMITS);
+    metrics.set_connections_max(connections_max);
+    let room = Arc::new(Semaphore::new(connections_max));
     let mut open = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut following = pin!(follow(tls.as_deref()));
@@ -55,9 +59,10 @@ pub(crate) async fn serve(
         };
         let faces = faces.clone();
         let one = one(stream, tls.as_deref(), address, faces, config, stopping.subscribe());
+        let counted = Counted::new(metrics);
         open.spawn(async move {
             one.await;
-            drop(place);
+            drop((place, counted));
         });
         while open.try_join_next().is_some() {}
     }
@@ -68,6 +73,23 @@ pub(crate) async fn serve(
         tracing::warn!(connections = open.len(), "closed connections that did not end in time");
     }
     open.shutdown().await;
+}
+
+/// An open connection, counted as long as it is open.
+struct Counted(Arc<Metrics>);
+
+impl Counted {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.accepted.inc();
+        metrics.open.inc();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.dec();
+    }
 }
 
 /// The next connection, when there is room for it.

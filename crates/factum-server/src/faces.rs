@@ -16,7 +16,10 @@ use tower::Service;
 
 use crate::{
     access::{Gate, Origin, Peer, Stop},
-    grpc, http as http_face, umadb,
+    grpc, http as http_face,
+    metrics::Metrics,
+    observe::observed,
+    umadb,
 };
 
 /// What is behind the port.
@@ -44,6 +47,15 @@ pub(crate) enum Answer {
 }
 
 impl Faces {
+    /// The same, with every request counted.
+    pub(crate) fn observed(self, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            http: observed(self.http, "http", Arc::clone(metrics)),
+            grpc: observed(self.grpc, "grpc", Arc::clone(metrics)),
+            ..self
+        }
+    }
+
     pub(crate) fn facing(self, peer: Peer) -> Facing {
         Facing { faces: self, peer }
     }

@@ -8,10 +8,14 @@ mod faces;
 mod grpc;
 mod http;
 pub mod json;
+mod machine;
+mod metrics;
+mod observe;
 mod schema;
 mod server;
 mod tls;
 mod umadb;
+mod units;
 
 pub use access::{
     ACCESS_LEDGER, NewToken, Pattern, Right, Secret, Token, TokenId, Tokens, Verb, is_system_ledger,

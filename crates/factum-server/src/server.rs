@@ -18,7 +18,7 @@ use crate::{
     api::Api,
     connection,
     faces::Faces,
-    grpc, http,
+    grpc, http, machine,
     tls::Tls,
     umadb,
 };
@@ -88,6 +88,8 @@ impl Server {
             true => Some(first_token(&tokens).await.map_err(ServeError::Store)?),
             false => None,
         };
+        let connections_max = machine::connections(config.connections_max);
+        let config = Config { connections_max, ..config };
         let (apps, tokens) = (apps.into_iter().collect(), Arc::new(tokens));
         Ok(Self { listener, address, config, apps, store: None, tls, tokens, first_token })
     }
@@ -128,6 +130,7 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let api = Api::new(apps.clone(), store, &config).with_tokens(Arc::clone(&tokens));
         let (api, access) = (Arc::new(api), Arc::new(Access::new(tokens, config.requires_token())));
+        let metrics = Arc::clone(api.counted());
         let faces = Faces {
             gate: Arc::new(Gate::new(access, &config, tls.clone())),
             http: http::router(Arc::clone(&api), &config, stopping.clone()),
@@ -136,7 +139,8 @@ impl Server {
                 umadb::Dcb::new(api, stopping),
             ),
         };
-        connection::serve(listener, tls, faces, &config, stop, shutdown).await;
+        let faces = faces.observed(&metrics);
+        connection::serve(listener, tls, faces, &config, &metrics, stop, shutdown).await;
         // A view may be at work on a large batch: its thread is waited for where that may block.
         let runtime = Handle::current();
         let closing = spawn_blocking(move || {

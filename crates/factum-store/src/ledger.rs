@@ -61,6 +61,12 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The greatest position recorded at or before a moment; [`Position::START`] if there is none.
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>>;
+
+    /// Why it takes no appends until it is opened again, such as a sync that failed; `None` while
+    /// it takes them. Answers at once.
+    fn refuses_appends(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The end of a ledger.

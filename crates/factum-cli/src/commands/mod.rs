@@ -4,6 +4,7 @@ pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod compact;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod inspect;
 pub(crate) mod ledgers;

@@ -1,18 +1,23 @@
 //! `factum serve`: a data directory over HTTP, until it is asked to end.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use factum::Store;
-use factum_server::{Config, Secret, ServeError, Server, TlsFiles, is_system_ledger};
-use serde_json::json;
+use factum_server::{Secret, ServeError, Server, is_system_ledger};
+use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use super::demo;
+use super::{config::Asked, demo};
 use crate::{
     failure::{Exit, Failure},
     open,
     output::Output,
+    settings::{LogFormat, Program, Said, Settings, Source},
 };
 
 /// Serve a data directory over HTTP.
@@ -22,20 +27,21 @@ Examples:
   factum serve --demo                          the order system and its data
   factum serve --dir /var/lib/factum
   factum serve --listen 127.0.0.1:0            a free port; the address is printed
+  factum serve --config /etc/factum/factum.toml --set queries_max=64
 
   factum serve --require-token                 nobody without a token; factum token makes them
   factum serve --listen 0.0.0.0:2113 --tls-certificate server.pem --tls-key server.key
 
 It listens on this machine only, unless told otherwise; where others reach it, it wants TLS and tokens.
-SIGHUP has the certificates read again. FACTUM_LOG=debug says more.")]
+SIGHUP has the certificates read again. FACTUM_LOG=debug says more. Each setting can also be said in a
+file and in the environment: factum help config.")]
 pub(crate) struct Serve {
-    /// The data directory.
-    #[arg(long, env = "FACTUM_DIR", value_name = "DIR")]
-    #[arg(default_value_if("demo", "true", "retail-demo"), default_value = "factum-data")]
-    dir: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:2113", value_name = "ADDRESS:PORT")]
-    listen: SocketAddr,
+    /// The data directory [env: FACTUM_DIR] [default: factum-data].
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:2113].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
     /// Put the order system in the ledger `retail`, with its data if they are missing.
     #[arg(long)]
     demo: bool,
@@ -61,20 +67,33 @@ pub(crate) struct Serve {
     /// said can be read and changed on the way, and whoever comes may read and write everything.
     #[arg(long)]
     insecure_listen_beyond_loopback: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 impl Serve {
     pub(crate) async fn run(self, output: &mut Output) -> Result<(), Failure> {
-        log();
+        let settings = self.settings()?;
+        log(&settings.program)?;
+        for name in &settings.unused {
+            tracing::warn!(name, "this variable looks like a setting and is none: factum config");
+        }
         // From here on: a signal that comes while the data are imported ends it too.
         let mut end = std::pin::pin!(asked_to_end()?);
+        let dir = settings.program.dir.clone();
+        let require_token = settings.server.require_token;
         let (mut server, ledgers) = tokio::select! {
-            ready = self.prepare() => ready?,
+            ready = self.prepare(settings) => ready?,
             () = &mut end => return Ok(()),
         };
-        let url = server.url();
-        let first_token = server.take_first_token();
-        self.greet(&url, &ledgers, first_token.as_ref(), output)?;
+        let greeting = Greeting {
+            dir: &dir,
+            url: server.url(),
+            ledgers: &ledgers,
+            first_token: server.take_first_token(),
+            require_token,
+        };
+        greeting.say(output)?;
         let reloading = reload_when_asked(server.reloading())?;
         tokio::select! {
             () = server.serve(end) => (),
@@ -83,21 +102,50 @@ impl Serve {
         Ok(())
     }
 
-    fn tls(&self) -> Option<TlsFiles> {
-        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
-        Some(TlsFiles { certificate, key, client_ca: self.tls_client_ca.clone() })
+    fn settings(&self) -> Result<Settings, Failure> {
+        let mut settings = Settings::load(&Said { flags: self.flags(), ..self.asked.said() })?;
+        if self.demo && settings.values["dir"].1 == Source::Default {
+            settings.program.dir = demo::DIR.into();
+        }
+        Ok(settings)
     }
 
-    async fn prepare(&self) -> Result<(Server, Vec<String>), Failure> {
-        let config = Config {
-            insecure_listen_beyond_loopback: self.insecure_listen_beyond_loopback,
-            require_token: self.require_token,
-            hosts: self.hosts.clone(),
-            origins: self.origins.clone(),
-            tls: self.tls(),
-            ..Config::at(self.listen)
+    /// The flags that are settings.
+    fn flags(&self) -> Vec<(String, String, Value)> {
+        let mut flags = Vec::new();
+        let mut flag = |flag: &str, key: &str, value: Value| {
+            flags.push((flag.to_owned(), key.to_owned(), value));
         };
-        let store = open::store(&self.dir)?;
+        if let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) {
+            let files = json!({
+                "certificate": certificate, "key": key, "client_ca": self.tls_client_ca,
+            });
+            flag("--tls-certificate", "tls", files);
+        }
+        if !self.origins.is_empty() {
+            flag("--origin", "origins", json!(self.origins));
+        }
+        if self.require_token {
+            flag("--require-token", "require_token", json!(true));
+        }
+        if let Some(dir) = &self.dir {
+            flag("--dir", "dir", json!(dir));
+        }
+        if let Some(listen) = &self.listen {
+            flag("--listen", "listen", json!(listen));
+        }
+        if !self.hosts.is_empty() {
+            flag("--host", "hosts", json!(self.hosts));
+        }
+        if self.insecure_listen_beyond_loopback {
+            let name = "insecure_listen_beyond_loopback";
+            flag("--insecure-listen-beyond-loopback", name, json!(true));
+        }
+        flags
+    }
+
+    async fn prepare(&self, settings: Settings) -> Result<(Server, Vec<String>), Failure> {
+        let store = open::store(&settings.program.dir)?;
         if self.demo {
             demo::import_into(&store).await?;
         }
@@ -105,23 +153,29 @@ impl Serve {
             open::create(&store, open::DEFAULT_LEDGER)?;
         }
         let names = own_ledgers(&store)?;
-        let server = Server::bind(config, &store, [retail::domain()]).await.map_err(failure)?;
-        Ok((server, names))
+        let server = Server::bind(settings.server, &store, [retail::domain()]).await;
+        Ok((server.map_err(failure)?, names))
     }
+}
 
-    fn greet(
-        &self,
-        url: &str,
-        ledgers: &[String],
-        first_token: Option<&Secret>,
-        output: &mut Output,
-    ) -> Result<(), Failure> {
+/// What is said when the server answers.
+struct Greeting<'a> {
+    dir: &'a Path,
+    url: String,
+    ledgers: &'a [String],
+    first_token: Option<Secret>,
+    require_token: bool,
+}
+
+impl Greeting<'_> {
+    fn say(&self, output: &mut Output) -> Result<(), Failure> {
+        let Self { dir, url, ledgers, first_token, require_token } = self;
         if !output.for_people() {
-            let first_token = first_token.map(Secret::reveal);
+            let first_token = first_token.as_ref().map(Secret::reveal);
             output.json(&json!({ "url": url, "ledgers": ledgers, "first_token": first_token }))?;
             return Ok(output.flush()?);
         }
-        output.line(format!("{} is served on {url}", self.dir.display()))?;
+        output.line(format!("{} is served on {url}", dir.display()))?;
         if let Some(secret) = first_token {
             output.line(
                 "\nThere was no token, so this one was made. It may do everything, and is shown",
@@ -129,7 +183,7 @@ impl Serve {
             output.line("only now:")?;
             output.line(format!("\n  export FACTUM_TOKEN={}", secret.reveal()))?;
         }
-        let header = match self.require_token {
+        let header = match require_token {
             true => " -H \"Authorization: Bearer $FACTUM_TOKEN\"",
             false => "",
         };
@@ -197,12 +251,18 @@ fn reload_when_asked(
     })
 }
 
-fn log() {
-    let filter = EnvFilter::try_from_env("FACTUM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+/// Logs to stderr, as the settings say.
+fn log(program: &Program) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&program.log)
+        .map_err(|error| Failure::invalid(format!("the setting log: {error}"), "log = \"info\""))?;
     let ansi = crate::output::coloured(&std::io::stderr());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // There can be only one; a second try would say so.
-    let _ = subscriber.with_writer(std::io::stderr).try_init();
+    let _ = match program.log_format {
+        LogFormat::Text => lines.with_ansi(ansi).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    Ok(())
 }
 
 fn failure(error: ServeError) -> Failure {

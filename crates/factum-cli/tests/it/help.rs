@@ -2,9 +2,10 @@
 
 use crate::harness::factum;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "demo",
     "serve",
+    "config",
     "append",
     "read",
     "subscribe",

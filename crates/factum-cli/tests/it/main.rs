@@ -2,6 +2,7 @@
 
 mod append_read;
 mod completions;
+mod config;
 mod demo;
 mod exits;
 mod harm;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use factum::append_key;
 use factum_store::{Append, Condition, Invalid, Ledger, NewEvent, Receipt};
 
-use super::{Api, ApiError};
-use crate::access::{Principal, Verb};
+use super::{Api, ApiError, metrics::payload_bytes};
+use crate::{
+    access::{Principal, Verb},
+    metrics::Began,
+};
 
 /// What is to be appended, and when.
 pub(crate) struct AppendEvents {
@@ -24,24 +27,28 @@ impl Api {
         request: AppendEvents,
     ) -> Result<Receipt, ApiError> {
         let ledger = self.ledger(principal, Verb::Append, &request.ledger)?;
-        let AppendEvents { events, conditions, key, .. } = request;
+        let AppendEvents { events, conditions, key, ledger: name } = request;
         refuse_system_types(&events)?;
         let mut append = Append { events, conditions, key: None };
         append.key = key.map(|key| append_key(principal.name(), &key, &append));
-        self.write(ledger, append).await
+        self.write(ledger, &name, append).await
     }
 
     /// Writes a batch that was checked, and that whoever asks may append.
     pub(super) async fn write(
         &self,
         ledger: Arc<dyn Ledger>,
+        name: &str,
         append: Append,
     ) -> Result<Receipt, ApiError> {
-        self.bulkheads
-            .commands
-            .run(async move { ledger.append(append).await })
-            .await?
-            .map_err(ApiError::from)
+        let (began, bytes) = (Began::now(), payload_bytes(&append.events));
+        let appended = self.bulkheads.commands.run(async move { ledger.append(append).await });
+        let answer = match appended.await {
+            Ok(answer) => answer.map_err(ApiError::from),
+            Err(error) => Err(error),
+        };
+        self.count_append(name, began, bytes, &answer);
+        answer
     }
 }
 

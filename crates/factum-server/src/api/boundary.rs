@@ -70,7 +70,7 @@ impl Api {
         }
         let mut events = request.events;
         note_ids(&mut events);
-        let receipt = self.write(ledger, Append::new(events)).await?;
+        let receipt = self.write(ledger, &request.ledger, Append::new(events)).await?;
         Ok(receipt.last)
     }
 
@@ -90,7 +90,7 @@ impl Api {
             }
             let head = ledger.head().await.map_err(ApiError::from)?.position;
             let append = request.to_append(tracked.as_ref(), head)?;
-            let conflict = match self.write(Arc::clone(ledger), append).await {
+            let conflict = match self.write(Arc::clone(ledger), &request.ledger, append).await {
                 Ok(_) if request.events.is_empty() => return Ok(Position::START),
                 Ok(receipt) => return Ok(receipt.last),
                 Err(ApiError::Conflict(conflict)) => conflict,

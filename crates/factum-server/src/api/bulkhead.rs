@@ -1,7 +1,14 @@
 //! Bulkheads: commands, queries and subscriptions each have places of their own, so a surge of one
 //! kind neither stops nor slows another (G11).
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     runtime::Handle,
@@ -10,10 +17,12 @@ use tokio::{
 };
 
 use super::ApiError;
-use crate::Config;
+use crate::{Config, metrics::PlacesNow};
 
 /// Looks of subscriptions at a time: each is short, and all subscriptions take turns.
 const LOOKS_MAX: usize = 8;
+/// Looks at how the server is at a time.
+const CHECKS_MAX: usize = 2;
 
 /// One for each kind of request.
 pub(crate) struct Bulkheads {
@@ -23,6 +32,8 @@ pub(crate) struct Bulkheads {
     pub(crate) waiting_queries: Bulkhead,
     pub(crate) subscriptions: Bulkhead,
     pub(crate) compactions: Bulkhead,
+    /// Looks at how the server is: whoever watches it must be answered while all else is full.
+    pub(crate) checks: Bulkhead,
     /// Looks that subscriptions make at the ledger's files.
     pub(crate) looks: Arc<Semaphore>,
 }
@@ -36,29 +47,50 @@ impl Bulkheads {
             waiting_queries: of("queries", config.queries_max),
             subscriptions: of("subscriptions", config.subscriptions_max),
             compactions: of("compactions", 1),
+            checks: of("checks", CHECKS_MAX),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
         }
+    }
+
+    /// How many places there are, and how many are taken.
+    pub(crate) fn now(&self) -> Vec<PlacesNow> {
+        let waiting = PlacesNow { of: "waiting_queries", ..self.waiting_queries.now() };
+        let (commands, queries) = (self.commands.now(), self.queries.now());
+        vec![commands, queries, waiting, self.subscriptions.now(), self.compactions.now()]
     }
 }
 
 /// A bounded number of places.
 pub(crate) struct Bulkhead {
     what: &'static str,
+    all: usize,
     places: Arc<Semaphore>,
     patience: Duration,
+    /// How many found no place in time.
+    refused: AtomicU64,
 }
 
 impl Bulkhead {
     fn new(what: &'static str, places: usize, patience: Duration) -> Self {
-        let places = places.clamp(1, Semaphore::MAX_PERMITS);
-        Self { what, places: Arc::new(Semaphore::new(places)), patience }
+        let all = places.clamp(1, Semaphore::MAX_PERMITS);
+        let (places, refused) = (Arc::new(Semaphore::new(all)), AtomicU64::new(0));
+        Self { what, all, places, patience, refused }
+    }
+
+    fn now(&self) -> PlacesNow {
+        let (of, all) = (self.what, self.all);
+        let taken = all.saturating_sub(self.places.available_permits());
+        PlacesNow { of, all, taken, refused: self.refused.load(Ordering::Relaxed) }
     }
 
     /// A place, kept until it is dropped.
     pub(crate) async fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         match timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(ApiError::Busy { what: self.what }),
+            Ok(Err(_)) | Err(_) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(ApiError::Busy { what: self.what })
+            }
         }
     }
 

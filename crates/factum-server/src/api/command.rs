@@ -3,7 +3,10 @@
 use factum::{DeciderModel, Outcome};
 
 use super::{Api, ApiError};
-use crate::access::{Principal, Verb};
+use crate::{
+    access::{Principal, Verb},
+    metrics::Began,
+};
 
 /// Which command to run.
 pub(crate) struct RunCommand {
@@ -21,6 +24,7 @@ impl Api {
         principal: &Principal,
         request: RunCommand,
     ) -> Result<Outcome, ApiError> {
+        let began = Began::now();
         let app = self.app(principal, Verb::Command, &request.ledger)?;
         let run = app.command(&request.command, request.input.as_bytes());
         let run = match principal.name().is_empty() {
@@ -31,7 +35,12 @@ impl Api {
             Some(key) => run.key(key),
             None => run,
         };
-        Ok(self.bulkheads.commands.run(run.into_future()).await??)
+        let answer = match self.bulkheads.commands.run(run.into_future()).await {
+            Ok(answer) => answer.map_err(ApiError::from),
+            Err(error) => Err(error),
+        };
+        self.count_command((&request.ledger, &app), &request.command, began, &answer);
+        answer
     }
 
     /// The commands, with what they read, emit and refuse.

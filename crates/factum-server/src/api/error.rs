@@ -4,6 +4,8 @@
 use factum::{Fault, Freshness};
 use factum_store::{AppendError, Conflict, Invalid, ReadError};
 
+use crate::metrics::Ending;
+
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// Who asks is not known.
@@ -48,5 +50,22 @@ impl From<ReadError> for ApiError {
 impl From<Invalid> for ApiError {
     fn from(invalid: Invalid) -> Self {
         Self::Fault(invalid.into())
+    }
+}
+
+impl ApiError {
+    /// What metrics call it.
+    pub(crate) fn ending(&self) -> Ending {
+        match self {
+            Self::Conflict(_) | Self::Fault(Fault::Conflict { .. }) => "conflict",
+            Self::Busy { .. } => "busy",
+            Self::Fault(Fault::Invalid(_) | Fault::KeyReused { .. } | Fault::StreamEnded(_)) => {
+                "invalid"
+            }
+            Self::UnknownLedger { .. } | Self::UnknownKey { .. } => "unknown",
+            Self::Fault(Fault::Timeout { .. }) => "behind",
+            Self::Fault(Fault::OutcomeUnknown(_)) => "outcome_unknown",
+            _ => "failed",
+        }
     }
 }

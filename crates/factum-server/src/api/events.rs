@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Api, ApiError};
 use crate::{
     access::{Principal, Verb},
+    metrics::Began,
     schema,
 };
 
@@ -57,7 +58,13 @@ impl Api {
         request: ReadEvents,
     ) -> Result<EventsPage, ApiError> {
         let ledger = self.ledger(principal, Verb::Read, &request.ledger)?;
-        Ok(self.bulkheads.queries.run(page(ledger, request)).await??)
+        let (began, name) = (Began::now(), request.ledger.clone());
+        let answer = match self.bulkheads.queries.run(page(ledger, request)).await {
+            Ok(answer) => answer.map_err(ApiError::from),
+            Err(error) => Err(error),
+        };
+        self.count_read(&name, began, &answer, |page| page.events.len());
+        answer
     }
 }
 

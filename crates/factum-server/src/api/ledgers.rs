@@ -53,7 +53,7 @@ impl Api {
     }
 }
 
-async fn status(name: String, app: &App) -> Result<LedgerStatus, Fault> {
+pub(super) async fn status(name: String, app: &App) -> Result<LedgerStatus, Fault> {
     let domain = app.domain();
     let empty = domain.commands().next().is_none() && domain.views().next().is_none();
     let application = (!empty).then(|| domain.name());

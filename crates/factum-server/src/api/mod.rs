@@ -14,8 +14,10 @@ mod given;
 mod head;
 mod health;
 mod ledgers;
+mod metrics;
 mod page;
 mod position_at;
+mod ready;
 mod remote_append;
 mod scan;
 mod streams;
@@ -37,6 +39,7 @@ pub(crate) use error::ApiError;
 pub(crate) use events::{Next, ReadEvents};
 pub(crate) use given::GIVEN_ID;
 pub(crate) use ledgers::LedgerStatus;
+pub(crate) use ready::Concern;
 pub(crate) use remote_append::{RemoteAppend, RemoteKey};
 pub(crate) use scan::{Scan, ScanEvents};
 pub(crate) use streams::{Change, ChangeStream};
@@ -47,6 +50,7 @@ pub(crate) use view::AskView;
 use crate::{
     Config,
     access::{Extent, Principal, Tokens, Verb},
+    metrics::Metrics,
 };
 
 /// Everything that can be asked of a server.
@@ -59,12 +63,27 @@ pub(crate) struct Api {
     tokens: Option<Arc<Tokens>>,
     bulkheads: Bulkheads,
     view_deadline: Duration,
+    /// Free room on the disk below which the server is not ready.
+    disk_free_min: u64,
+    metrics: Arc<Metrics>,
 }
 
 impl Api {
     pub(crate) fn new(apps: BTreeMap<String, App>, store: Option<Store>, config: &Config) -> Self {
-        let (bulkheads, view_deadline) = (Bulkheads::new(config), config.view_deadline);
-        Self { apps, store, tokens: None, bulkheads, view_deadline }
+        Self {
+            apps,
+            store,
+            tokens: None,
+            bulkheads: Bulkheads::new(config),
+            view_deadline: config.view_deadline,
+            disk_free_min: config.disk_free_bytes_min,
+            metrics: Arc::default(),
+        }
+    }
+
+    /// What is counted.
+    pub(crate) fn counted(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The same, with the tokens that it is steered with.

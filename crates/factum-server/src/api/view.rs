@@ -6,7 +6,10 @@ use factum::{Answer, AsOf, ViewStatus};
 use factum_store::Position;
 
 use super::{Api, ApiError};
-use crate::access::{Principal, Verb};
+use crate::{
+    access::{Principal, Verb},
+    metrics::Began,
+};
 
 /// What to ask a view.
 pub(crate) struct AskView {
@@ -56,7 +59,14 @@ impl Api {
         if let Some(as_of) = as_of {
             read = read.as_of(as_of);
         }
-        let answer = bulkhead.run(read.into_future()).await??;
+        let began = Began::now();
+        let answer = match bulkhead.run(read.into_future()).await {
+            Ok(answer) => answer.map_err(ApiError::from),
+            Err(error) => Err(error),
+        };
+        let ending = answer.as_ref().err().map_or("answered", ApiError::ending);
+        self.metrics.view_read([&ledger, &view], ending, began);
+        let answer = answer?;
         match key {
             Some(key) if answer.rows.is_empty() => {
                 Err(ApiError::UnknownKey { view, key, freshness: answer.freshness })

@@ -72,7 +72,8 @@ impl Health for Face {
 
 impl Face {
     async fn serving(&self) -> HealthCheckResponse {
-        let fine = !*self.stopping.borrow() && self.api.health().await.is_ok();
+        let stopping = *self.stopping.borrow();
+        let fine = self.api.ready(stopping).await.is_ready();
         answer(if fine { ServingStatus::Serving } else { ServingStatus::NotServing })
     }
 }

@@ -1,4 +1,5 @@
-//! `/health`: 200 while requests can be served, though a view may stand still; a problem otherwise.
+//! `/health`: 200 while the server lives, though a part of it may stand still. `/ready`: 200 while
+//! requests are to be sent here, a problem otherwise.
 
 use std::sync::Arc;
 
@@ -6,16 +7,23 @@ use axum::{extract::State, response::Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Shared, answer::ok, problem::Problem};
+use super::{
+    Shared,
+    answer::ok,
+    problem::{Kind, Problem},
+};
+use crate::api::Concern;
 
 /// How the server is.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Health")]
 pub(crate) struct HealthJson {
-    /// `degraded` while a view stands still.
+    /// `degraded` while a view stands still or a ledger takes no appends.
     status: Wellness,
     version: &'static str,
     ledgers: usize,
+    /// Ledgers that take no appends until they are opened again.
+    ledgers_failing: usize,
     views: usize,
     views_failing: usize,
 }
@@ -28,12 +36,61 @@ enum Wellness {
 }
 
 pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    let health = shared.api.health().await?;
+    let health = shared.api.health().await;
+    let well = health.views_failing == 0 && health.ledgers_failing == 0;
     ok(&HealthJson {
-        status: if health.views_failing == 0 { Wellness::Ok } else { Wellness::Degraded },
+        status: if well { Wellness::Ok } else { Wellness::Degraded },
         version: env!("CARGO_PKG_VERSION"),
         ledgers: health.ledgers,
+        ledgers_failing: health.ledgers_failing,
         views: health.views,
         views_failing: health.views_failing,
     })
+}
+
+/// How ready the server is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ready")]
+pub(crate) struct ReadyJson {
+    status: &'static str,
+    ledgers: usize,
+    views: usize,
+    views_failing: usize,
+    views_behind: usize,
+    /// Positions that the view farthest behind has not looked at.
+    lag_events_max: u64,
+    disk_free_bytes: Option<u64>,
+}
+
+pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let stopping = *shared.stopping.borrow();
+    let readiness = shared.api.ready(stopping).await;
+    if readiness.is_ready() {
+        return ok(&ReadyJson {
+            status: "ready",
+            ledgers: readiness.ledgers,
+            views: readiness.views,
+            views_failing: readiness.views_failing,
+            views_behind: readiness.views_behind,
+            lag_events_max: readiness.lag_events_max,
+            disk_free_bytes: readiness.disk.map(|disk| disk.free),
+        });
+    }
+    let said: Vec<_> = readiness.concerns.iter().map(sentence).collect();
+    Err(Problem::new(Kind::NotReady, said.join("; ")))
+}
+
+fn sentence(concern: &Concern) -> String {
+    match concern {
+        Concern::Stopping => "the server is stopping".to_owned(),
+        Concern::WriterStopped(ledgers) => format!(
+            "{ledgers} ledgers take no appends since a write failed; look at the disk, then start \
+             the server again"
+        ),
+        Concern::DiskNearlyFull { free, wanted } => format!(
+            "{free} bytes are free where the data are, and {wanted} are wanted \
+             (disk_free_bytes_min); make room"
+        ),
+        Concern::NoAnswer => "how the ledgers are can't be found out in time".to_owned(),
+    }
 }

@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod known;
 mod ledgers;
+mod metrics;
 mod openapi;
 mod parameters;
 mod problem;

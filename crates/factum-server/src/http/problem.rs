@@ -41,6 +41,7 @@ pub(crate) enum Kind {
     StreamEnded,
     ViewBehind,
     Busy,
+    NotReady,
     Unavailable,
     OutcomeUnknown,
     ReadOnly,
@@ -75,7 +76,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 30] = [
+pub(crate) const TYPES: [ProblemType; 31] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -133,6 +134,9 @@ pub(crate) const TYPES: [ProblemType; 30] = [
         "Try again: the receipt stays valid. `position` says how far the view is."),
     row(Kind::Busy, "busy", 503, "The server has as many requests of this kind as it takes",
         "Nothing was changed. Try again after the time in the Retry-After header."),
+    row(Kind::NotReady, "not-ready", 503, "Requests are better sent elsewhere",
+        "Only /ready answers this. `detail` says why: the server stops, a ledger takes no appends \
+         since a write failed, or the disk is nearly full."),
     row(Kind::Unavailable, "unavailable", 503, "What is needed can't be used now",
         "Nothing was changed. Try again later; `detail` and the server's log say more."),
     row(Kind::OutcomeUnknown, "outcome-unknown", 504, "Whether it was recorded is not known",

@@ -21,10 +21,10 @@ use super::{
     docs,
     events::{self, Appended, PageJson},
     guard::guard,
-    health::{self, HealthJson},
+    health::{self, HealthJson, ReadyJson},
     known::Known,
     ledgers::{self, LedgerJson, LedgersJson},
-    openapi,
+    metrics, openapi,
     parameters::Parameters,
     problem::{Kind, Problem},
     problems::{self, Explanation},
@@ -35,6 +35,7 @@ use super::{
 };
 use crate::{
     json::{EventJson, StreamJson, TokenJson},
+    metrics::Metrics,
     schema,
 };
 
@@ -58,6 +59,11 @@ fn service() -> Vec<Route> {
             .answers_as::<String>(200, "text/css"),
         get("/health", "health", "Whether the server and its views are well", health::health)
             .answers::<HealthJson>(),
+        get("/ready", "ready", "Whether requests are to be sent here", health::ready)
+            .answers::<ReadyJson>()
+            .may(&[Kind::NotReady]),
+        get("/metrics", "metrics", "Figures for Prometheus", metrics::metrics)
+            .answers_as::<String>(200, Metrics::MEDIA),
         get("/problems", "list_problems", "Every kind of problem", problems::list)
             .answers::<Vec<Explanation>>(),
         get(

@@ -9,6 +9,7 @@ mod grpc;
 mod guard;
 mod listen;
 mod malformed;
+mod metrics;
 mod routes;
 mod standstill;
 mod store;

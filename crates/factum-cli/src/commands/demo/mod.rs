@@ -22,6 +22,8 @@ use crate::{failure::Failure, open, output::Output, progress};
 
 /// The ledger that the order system is in.
 pub(crate) const LEDGER: &str = "retail";
+/// The data directory, unless another is named.
+pub(crate) const DIR: &str = "retail-demo";
 
 /// Run an order system on real data: 50 products, 500 users, 1,000 orders, and what
 /// customer-service agents did with them. Safe to interrupt and to run again.
@@ -39,7 +41,7 @@ In the outcome, `events` is how many facts the ledger has, and `head` its last p
 command that was decided is recorded too, beside the facts that it led to.")]
 pub(crate) struct Demo {
     /// The data directory.
-    #[arg(long, env = "FACTUM_DIR", default_value = "retail-demo", value_name = "DIR")]
+    #[arg(long, env = "FACTUM_DIR", default_value = DIR, value_name = "DIR")]
     dir: PathBuf,
     /// Which actions to run: all, test (the test-* tasks), or a file of JSON lines.
     #[arg(long, default_value = "all", value_name = "all|test|FILE")]

@@ -1,0 +1,106 @@
+//! Metrics: what was counted and how things stand, for whoever may read every ledger: the names of
+//! ledgers, commands and views are in them.
+
+use super::{Api, ApiError, forbidden, ledgers::status};
+use factum::{App, Outcome};
+use factum_store::{NewEvent, Receipt};
+
+use crate::{
+    access::{Principal, Verb, is_system_ledger},
+    machine::Disk,
+    metrics::{Began, LedgerNow, Now},
+};
+
+/// How large what clients append is.
+pub(super) fn payload_bytes(events: &[NewEvent]) -> u64 {
+    events.iter().map(|event| (event.data.len() + event.metadata.len()) as u64).sum()
+}
+
+impl Api {
+    pub(crate) async fn metrics(&self, principal: &Principal) -> Result<String, ApiError> {
+        let mut ledgers = self.apps.keys().filter(|ledger| !is_system_ledger(ledger));
+        if let Some(ledger) = ledgers.find(|ledger| !principal.may(Verb::Read, ledger)) {
+            return Err(forbidden(principal, Verb::Read, ledger));
+        }
+        let ready = self.ready(false).await.is_ready();
+        let ledgers = self.ledgers_now().await?;
+        let disk = self.store.as_ref().and_then(|store| Disk::of(store.dir()));
+        Ok(self.metrics.text(&Now { ledgers, places: self.bulkheads.now(), disk, ready }))
+    }
+
+    /// How the ledgers stand. It has places of its own, and so an answer while all else is full.
+    pub(super) async fn ledgers_now(&self) -> Result<Vec<LedgerNow>, ApiError> {
+        let mut apps = self.apps.clone();
+        apps.retain(|name, _| !is_system_ledger(name));
+        let all = async move {
+            let mut all = Vec::new();
+            for (name, app) in apps {
+                let accepts = app.ledger().refuses_appends().is_none();
+                let status = status(name, &app).await?;
+                let (name, head, views) = (status.name, status.head, status.views);
+                all.push(LedgerNow { name, head, accepts, views });
+            }
+            Ok::<_, factum::Fault>(all)
+        };
+        Ok(self.bulkheads.checks.run(all).await??)
+    }
+
+    /// Counts an append that was answered.
+    pub(super) fn count_append(
+        &self,
+        ledger: &str,
+        began: Began,
+        bytes: u64,
+        answer: &Result<Receipt, ApiError>,
+    ) {
+        let ending = match answer {
+            Ok(receipt) if receipt.replayed => "replayed",
+            Ok(receipt) => {
+                self.metrics.recorded(ledger, events(receipt), bytes);
+                "accepted"
+            }
+            Err(error) => error.ending(),
+        };
+        self.metrics.append(ledger, ending, began);
+    }
+
+    /// Counts a command that was answered. One that does not exist has no name here: clients make
+    /// no labels.
+    pub(super) fn count_command(
+        &self,
+        (ledger, app): (&str, &App),
+        command: &str,
+        began: Began,
+        answer: &Result<Outcome, ApiError>,
+    ) {
+        let known = app.domain().command(command).is_some();
+        let command = if known { command } else { "unknown" };
+        let (ending, code) = match answer {
+            Err(error) => (error.ending(), None),
+            Ok(Outcome { refusal: Some(refused), .. }) => ("refused", Some(refused.code.as_str())),
+            Ok(outcome) if outcome.replayed => ("replayed", None),
+            Ok(_) => ("accepted", None),
+        };
+        if let Ok(Outcome { receipt: Some(receipt), replayed: false, .. }) = answer {
+            self.metrics.recorded(ledger, events(receipt), 0);
+        }
+        self.metrics.command([ledger, command], ending, code, began);
+    }
+
+    /// Counts a question that was answered.
+    pub(super) fn count_read<T>(
+        &self,
+        ledger: &str,
+        began: Began,
+        answer: &Result<T, ApiError>,
+        events: impl FnOnce(&T) -> usize,
+    ) {
+        let ending = answer.as_ref().err().map_or("answered", ApiError::ending);
+        let events = answer.as_ref().map_or(0, events) as u64;
+        self.metrics.read(ledger, ending, events, began);
+    }
+}
+
+fn events(receipt: &Receipt) -> u64 {
+    receipt.last.0.saturating_sub(receipt.first.prev().0)
+}

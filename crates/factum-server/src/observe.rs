@@ -1,0 +1,136 @@
+//! What happens around every request, whichever face it is for: it has an id, it is counted, and
+//! what failed is logged with that id. What clients send is in no label and no log line but the
+//! parts that are known: the route, the method, the status, and an id of a bounded form.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tracing::Instrument as _;
+
+use crate::metrics::{Began, Metrics};
+
+/// The header that carries a request's id, in and out.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Bytes of an id that a client may choose.
+const ID_BYTES_MAX: usize = 64;
+
+/// Which face it is, and where its requests are counted.
+#[derive(Clone)]
+struct Observed {
+    face: &'static str,
+    metrics: Arc<Metrics>,
+}
+
+/// The same router, observed.
+pub(crate) fn observed(router: Router, face: &'static str, metrics: Arc<Metrics>) -> Router {
+    router.layer(from_fn_with_state(Observed { face, metrics }, observe))
+}
+
+async fn observe(State(observed): State<Observed>, request: Request, next: Next) -> Response {
+    let began = Began::now();
+    let Observed { face, metrics } = observed;
+    let (id, method) = (id(request.headers()), known(request.method()));
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let path = request.uri().path().to_owned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method, route);
+    let mut response = next.run(request).instrument(span).await;
+    let status = status(face, &response);
+    // Only a method that there is has a path of its own: clients make no labels.
+    let route = match face {
+        "grpc" if status != "12" && matched.is_some() => path.as_str(),
+        _ => route,
+    };
+    if response.status().is_server_error() {
+        let id = id.to_str().unwrap_or_default();
+        tracing::warn!(id, method, route, status = status.as_str(), "a request failed");
+    }
+    metrics.request([face, route, method, &status], began);
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The status of the answer; over gRPC its own, which is only known here when nothing else was
+/// sent.
+fn status(face: &str, response: &Response) -> String {
+    let own = response.headers().get("grpc-status").filter(|_| face == "grpc");
+    let known = own.and_then(|status| status.to_str().ok()).filter(|status| status.len() <= 2);
+    match (face, known) {
+        (_, Some(status)) => status.to_owned(),
+        ("grpc", None) if response.status() == StatusCode::OK => "0".to_owned(),
+        _ => response.status().as_str().to_owned(),
+    }
+}
+
+/// The methods that HTTP has; a client can make up others.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The client's own id, if it is one, or a new one.
+fn id(headers: &HeaderMap) -> HeaderValue {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let given = headers.get(REQUEST_ID).filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
+    given.filter(|id| id.as_bytes().iter().all(plain)).cloned().unwrap_or_else(new_id)
+}
+
+/// Different from all others of this process, and very likely from those of others.
+fn new_id() -> HeaderValue {
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let first = *FIRST.get_or_init(|| {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        (now.as_nanos() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    let id = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(format!("{id:016x}")).unwrap_or(HeaderValue::from_static("none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(given: &str) -> HeaderValue {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, given.parse().expect("a value"));
+        id(&headers)
+    }
+
+    #[test]
+    fn an_id_of_a_client_is_kept_if_it_is_harmless() {
+        assert_eq!(with("req-42.a_B"), "req-42.a_B");
+        for wrong in ["", "a b", "a\"b", "{}", &"x".repeat(ID_BYTES_MAX + 1)] {
+            assert_ne!(with(wrong), wrong);
+        }
+        let (one, other) = (id(&HeaderMap::new()), id(&HeaderMap::new()));
+        assert_eq!(one.len(), 16);
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_method_that_was_made_up_has_no_name() {
+        assert_eq!(known(&Method::GET), "GET");
+        assert_eq!(known(&"BREW".parse().expect("a method")), "other");
+    }
+}
