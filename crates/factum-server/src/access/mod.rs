@@ -5,18 +5,24 @@
 mod book;
 mod gate;
 mod hosts;
+mod limited;
+#[cfg(test)]
+mod limited_tests;
 mod pattern;
 mod principal;
 mod rights;
+mod scope;
 mod secret;
 mod tokens;
 
 pub use book::{Token, TokenId};
 pub(crate) use gate::{Gate, Peer, Stop};
 pub(crate) use hosts::Origin;
+pub(crate) use limited::{Limited, YOUR_RIGHTS};
 pub use pattern::Pattern;
 pub(crate) use principal::{Extent, Principal};
 pub use rights::{Right, Verb};
+pub(crate) use scope::Scope;
 pub use secret::Secret;
 pub use tokens::{ACCESS_LEDGER, NewToken, Tokens, is_system_ledger};
 

@@ -52,6 +52,11 @@ impl Pattern {
         pattern[p..].iter().all(|byte| *byte == b'*')
     }
 
+    /// The one name that it is for, if it has no `*`.
+    pub(crate) fn exact(&self) -> Option<&str> {
+        (!self.0.contains('*')).then_some(&self.0)
+    }
+
     /// Whether it is for every name.
     pub(crate) fn is_any(&self) -> bool {
         self.0.bytes().all(|byte| byte == b'*')

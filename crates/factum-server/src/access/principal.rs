@@ -59,6 +59,13 @@ impl Principal {
         matches!(self.extent(verb, ledger), Extent::Some | Extent::All)
     }
 
+    /// Whether they may run this command: of a right that is limited to types, these are commands'.
+    pub(crate) fn may_run(&self, command: &str, ledger: &str) -> bool {
+        let named = |right: &Right| right.types.iter().any(|pattern| pattern.fits(command));
+        let mut rights = self.rights(Verb::Command, ledger);
+        rights.any(|right| right.types.is_empty() || named(right))
+    }
+
     /// Whether tokens, and whatever else concerns every ledger, are theirs to change.
     pub(crate) fn may_steer(&self) -> bool {
         let everywhere = |right: &Right| right.ledgers.iter().any(|pattern| pattern.is_any());

@@ -25,7 +25,12 @@ impl Api {
         request: RunCommand,
     ) -> Result<Outcome, ApiError> {
         let began = Began::now();
-        let app = self.app(principal, Verb::Command, &request.ledger)?;
+        let (app, _) = self.reach(principal, Verb::Command, &request.ledger)?;
+        if !principal.may_run(&request.command, &request.ledger) {
+            let name = principal.name();
+            let problem = format!("{name} has no right to the command {:?}", request.command);
+            return Err(ApiError::Forbidden { problem });
+        }
         let run = app.command(&request.command, request.input.as_bytes());
         let run = match principal.name().is_empty() {
             true => run,

@@ -4,7 +4,7 @@
 use factum::{Fault, Freshness};
 use factum_store::{AppendError, Conflict, Invalid, ReadError};
 
-use crate::metrics::Ending;
+use crate::{access::YOUR_RIGHTS, metrics::Ending};
 
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -28,7 +28,12 @@ pub(crate) enum ApiError {
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+        match fault {
+            Fault::Invalid(invalid) if invalid.field == YOUR_RIGHTS => {
+                Self::Forbidden { problem: invalid.to_string() }
+            }
+            fault => Self::Fault(fault),
+        }
     }
 }
 
@@ -36,20 +41,20 @@ impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Conflict(conflict) => Self::Conflict(conflict),
-            error => Self::Fault(error.into()),
+            error => Fault::from(error).into(),
         }
     }
 }
 
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
-        Self::Fault(error.into())
+        Fault::from(error).into()
     }
 }
 
 impl From<Invalid> for ApiError {
     fn from(invalid: Invalid) -> Self {
-        Self::Fault(invalid.into())
+        Fault::from(invalid).into()
     }
 }
 

@@ -49,6 +49,8 @@ impl ReadEvents {
     const BYTES: usize = 8 << 20;
     /// Events read at a time. A page is made of several reads, so that large events end it early.
     const STEP: usize = 32;
+    /// Reads that find nothing before a page ends without having looked at everything.
+    const MISSES_MAX: u32 = 16;
 }
 
 impl Api {
@@ -71,15 +73,17 @@ impl Api {
 async fn page(ledger: Arc<dyn Ledger>, request: ReadEvents) -> Result<EventsPage, ReadError> {
     let ReadEvents { query, after, up_to, direction, limit, .. } = request;
     let first = Read { query, after, up_to, direction, limit };
-    let (mut events, mut bytes, mut head) = (Vec::new(), 0, Head::default());
+    let (mut events, mut bytes, mut misses, mut head) = (Vec::new(), 0, 0, Head::default());
     let mut next = Some(first);
     while let Some(read) = next.take() {
-        if events.len() >= limit || bytes >= ReadEvents::BYTES {
+        let enough = events.len() >= limit || bytes >= ReadEvents::BYTES;
+        if enough || misses >= ReadEvents::MISSES_MAX {
             next = Some(read);
             break;
         }
         let step = ReadEvents::STEP.min(limit - events.len());
         let page = ledger.read(read.limit(step)).await?;
+        misses += u32::from(page.events.is_empty());
         bytes +=
             page.events.iter().map(|event| event.data.len() + event.metadata.len()).sum::<usize>();
         events.extend(page.events);

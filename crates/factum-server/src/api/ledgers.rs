@@ -6,7 +6,7 @@ use factum::{App, Fault, ViewStatus};
 use factum_store::Head;
 
 use super::{Api, ApiError};
-use crate::access::{Principal, Verb, is_system_ledger};
+use crate::access::{Extent, Principal, Verb, is_system_ledger};
 
 /// A ledger, as it stands.
 pub(crate) struct LedgerStatus {
@@ -25,7 +25,11 @@ impl Api {
     ) -> Result<Vec<LedgerStatus>, ApiError> {
         let mut apps = self.apps.clone();
         apps.retain(|name, _| !is_system_ledger(name) && principal.may(Verb::Read, name));
-        self.statuses(apps).await
+        let mut all = self.statuses(apps).await?;
+        for status in &mut all {
+            status.show(principal.extent(Verb::Read, &status.name));
+        }
+        Ok(all)
     }
 
     /// How ledgers stand, whoever asks.
@@ -48,8 +52,22 @@ impl Api {
         principal: &Principal,
         ledger: &str,
     ) -> Result<LedgerStatus, ApiError> {
-        let (name, app) = (ledger.to_owned(), self.app(principal, Verb::Read, ledger)?);
-        Ok(self.bulkheads.queries.run(async move { status(name, &app).await }).await??)
+        let (app, extent) = self.reach(principal, Verb::Read, ledger)?;
+        let (name, app) = (ledger.to_owned(), app.clone());
+        let status = self.bulkheads.queries.run(async move { status(name, &app).await });
+        let mut status = status.await??;
+        status.show(extent);
+        Ok(status)
+    }
+}
+
+impl LedgerStatus {
+    /// Leaves out what is made of all events, for who may not see all of them.
+    fn show(&mut self, extent: Extent) {
+        if extent != Extent::All {
+            self.application = None;
+            self.views.clear();
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) use view::AskView;
 
 use crate::{
     Config,
-    access::{Extent, Principal, Tokens, Verb},
+    access::{Extent, Limited, Principal, Scope, Tokens, Verb},
     metrics::Metrics,
 };
 
@@ -91,31 +91,59 @@ impl Api {
         Self { tokens: Some(tokens), ..self }
     }
 
-    /// The application on a ledger, if this may be done to all of it: what an application does and
-    /// shows is made of all events. Who may do nothing there learns no more than who asks for a
-    /// ledger that is not there.
-    fn app(&self, principal: &Principal, verb: Verb, ledger: &str) -> Result<App, ApiError> {
+    /// The application on a ledger, and how much of it this may be done to. Who may do nothing there
+    /// learns no more than who asks for a ledger that is not there.
+    fn reach(
+        &self,
+        principal: &Principal,
+        verb: Verb,
+        ledger: &str,
+    ) -> Result<(&App, Extent), ApiError> {
         let unknown = || ApiError::UnknownLedger { ledger: ledger.to_owned() };
         let app = self.apps.get(ledger).ok_or_else(unknown)?;
         match principal.extent(verb, ledger) {
-            Extent::All => Ok(app.clone()),
             Extent::Nothing => Err(unknown()),
-            Extent::Otherwise | Extent::Some => Err(forbidden(principal, verb, ledger)),
+            Extent::Otherwise => Err(forbidden(principal, verb, ledger, "")),
+            extent => Ok((app, extent)),
         }
     }
 
+    /// The application on a ledger, if this may be done to all of it: what an application does and
+    /// shows is made of all events.
+    fn app(&self, principal: &Principal, verb: Verb, ledger: &str) -> Result<App, ApiError> {
+        match self.reach(principal, verb, ledger)? {
+            (app, Extent::All) => Ok(app.clone()),
+            _ => Err(forbidden(principal, verb, ledger, " all of")),
+        }
+    }
+
+    /// The ledger, with the events that are the principal's to see and to write.
     fn ledger(
         &self,
         principal: &Principal,
         verb: Verb,
         name: &str,
     ) -> Result<Arc<dyn Ledger>, ApiError> {
-        self.app(principal, verb, name).map(|app| Arc::clone(app.ledger()))
+        let (app, extent) = self.reach(principal, verb, name)?;
+        let ledger = Arc::clone(app.ledger());
+        let (reads, appends) =
+            (Scope::of(principal, Verb::Read, name), Scope::of(principal, Verb::Append, name));
+        let whole = match verb {
+            Verb::Append => reads.is_all() && appends.is_all(),
+            Verb::Read | Verb::Command | Verb::Admin => extent == Extent::All,
+        };
+        match whole {
+            true => Ok(ledger),
+            false => {
+                let principal = principal.name().clone();
+                Ok(Arc::new(Limited { ledger, principal, reads, appends }))
+            }
+        }
     }
 }
 
 /// What is said to somebody who may do something else.
-fn forbidden(principal: &Principal, verb: Verb, ledger: &str) -> ApiError {
+fn forbidden(principal: &Principal, verb: Verb, ledger: &str, what: &str) -> ApiError {
     let (name, verb) = (principal.name(), verb.name());
-    ApiError::Forbidden { problem: format!("{name} has no right to {verb} all of {ledger}") }
+    ApiError::Forbidden { problem: format!("{name} has no right to {verb}{what} {ledger}") }
 }

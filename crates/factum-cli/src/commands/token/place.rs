@@ -58,7 +58,8 @@ impl Place {
         match asked {
             Asked::Create { name, rights, expires } => {
                 let new = NewToken { name, rights, expires_at: expires };
-                tokens.create(by, new).await.map(|(token, secret)| json::made(&token, &secret))
+                let made = tokens.create(by, new).await;
+                made.map(|(token, secret)| json!(json::made(&token, &secret)))
             }
             Asked::List => {
                 let all = tokens.list();
@@ -66,9 +67,11 @@ impl Place {
             }
             Asked::Rotate { id, grace } => {
                 let rotated = tokens.rotate(by, id, grace).await;
-                rotated.map(|(token, secret)| json::made(&token, &secret))
+                rotated.map(|(token, secret)| json!(json::made(&token, &secret)))
             }
-            Asked::Revoke { id } => tokens.revoke(by, id).await.map(|token| json::token(&token)),
+            Asked::Revoke { id } => {
+                tokens.revoke(by, id).await.map(|token| json!(json::token(&token)))
+            }
         }
         .map_err(open::failure)
     }
