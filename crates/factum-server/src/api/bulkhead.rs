@@ -85,6 +85,10 @@ impl Bulkhead {
 
     /// A place, kept until it is dropped.
     pub(crate) async fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        // Nearly always there is one: then no timer is wanted.
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
         match timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => {
@@ -92,6 +96,12 @@ impl Bulkhead {
                 Err(ApiError::Busy { what: self.what })
             }
         }
+    }
+
+    /// Does work that waits without holding up its thread.
+    pub(crate) async fn run_here<T>(&self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+        let _place = self.enter().await?;
+        Ok(work.await)
     }
 
     /// Does work that may wait for a disk: on a thread that may block, so that it never holds up

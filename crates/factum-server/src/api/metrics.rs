@@ -20,7 +20,7 @@ impl Api {
     pub(crate) async fn metrics(&self, principal: &Principal) -> Result<String, ApiError> {
         let mut ledgers = self.apps.keys().filter(|ledger| !is_system_ledger(ledger));
         if let Some(ledger) = ledgers.find(|ledger| !principal.may(Verb::Read, ledger)) {
-            return Err(forbidden(principal, Verb::Read, ledger));
+            return Err(forbidden(principal, Verb::Read, ledger, " all of"));
         }
         let ready = self.ready(false).await.is_ready();
         let ledgers = self.ledgers_now().await?;
