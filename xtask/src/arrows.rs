@@ -17,7 +17,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("factum-domain", &["factum-store", "factum-macros"]),
     (
         "factum",
-        &["factum-store", "factum-domain", "factum-macros", "factum-engine", "factum-sqlite"],
+        &[
+            "factum-store",
+            "factum-domain",
+            "factum-macros",
+            "factum-engine",
+            "factum-sqlite",
+            "factum-client",
+        ],
     ),
     ("factum-consumers", &["factum-store"]),
     ("factum-proto", &["factum-store"]),
@@ -37,6 +44,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     ("factum-domain", &["tokio", "rand", "rusqlite", "axum", "rustix"]),
     ("factum-consumers", &["tokio", "rand", "serde_json", "rusqlite", "axum", "rustix"]),
     ("factum-sqlite", &["tokio", "axum"]),
+    ("factum-client", &["axum", "rusqlite", "factum-engine", "factum-domain"]),
 ];
 
 pub(crate) fn violations(root: &Path) -> anyhow::Result<Vec<String>> {

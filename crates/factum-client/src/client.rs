@@ -49,21 +49,21 @@ impl Client {
         RemoteLedger::new(self.clone(), name)
     }
 
-    /// The service `Ledgers` as it is on the wire, to be used on a runtime of tokio.
+    /// The service `Ledgers` as it is on the wire.
     #[must_use]
     pub fn ledgers(&self) -> LedgersClient<Connection> {
         LedgersClient::new(self.inner.connection.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// The service `Commands` as it is on the wire, to be used on a runtime of tokio.
+    /// The service `Commands` as it is on the wire.
     #[must_use]
     pub fn commands(&self) -> CommandsClient<Connection> {
         CommandsClient::new(self.inner.connection.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// The service `Views` as it is on the wire, to be used on a runtime of tokio.
+    /// The service `Views` as it is on the wire.
     #[must_use]
     pub fn views(&self) -> ViewsClient<Connection> {
         ViewsClient::new(self.inner.connection.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)

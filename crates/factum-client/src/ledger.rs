@@ -42,7 +42,7 @@ impl RemoteLedger {
     /// Many appends over one stream, without waiting for each other's answers.
     #[must_use]
     pub fn pipeline(&self) -> Pipeline {
-        Pipeline::open(self.client.clone(), self.name.clone())
+        Pipeline::open(&self.client, self.name.clone())
     }
 
     /// Asks, again if need be, on the client's runtime.

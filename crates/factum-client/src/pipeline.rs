@@ -31,7 +31,6 @@ type Answer = Result<Receipt, AppendError>;
 pub struct Pipeline {
     way: Arc<Way>,
     room: Arc<Semaphore>,
-    client: Client,
 }
 
 /// What is on the way.
@@ -58,7 +57,7 @@ struct Waiting {
 }
 
 impl Pipeline {
-    pub(crate) fn open(client: Client, ledger: String) -> Self {
+    pub(crate) fn open(client: &Client, ledger: String) -> Self {
         let (requests, taken) = mpsc::unbounded_channel();
         let way = Arc::new(Way(Mutex::new(OnTheWay {
             requests: Some(requests),
@@ -75,7 +74,7 @@ impl Pipeline {
             };
             answered.break_off(failure(&status));
         });
-        Self { way, room: Arc::new(Semaphore::new(ON_THE_WAY_MAX)), client }
+        Self { way, room: Arc::new(Semaphore::new(ON_THE_WAY_MAX)) }
     }
 
     /// Hands an append in as soon as there is room, and returns what waits for its answer. Whether
@@ -86,10 +85,7 @@ impl Pipeline {
         if let Ok(place) = Arc::clone(&self.room).acquire_owned().await {
             self.way.lock().hand_in(append, answer, place);
         }
-        // The connection's runtime lives as long as whoever waits.
-        let client = self.client.clone();
         async move {
-            let _client = client;
             let ended = || Failure::new(Reason::OutcomeUnknown, "the client has ended");
             answered.await.unwrap_or_else(|_| Err(ended().append_error(&[])))
         }

@@ -1,36 +1,47 @@
 //! [`Runtime`]: where the connection's work is done. The port `Ledger` is futures without a runtime,
 //! which may be awaited anywhere; a connection needs one. On a runtime of several threads its work is
-//! done there; otherwise on a thread of its own, so that whoever blocks on a future of the port never
-//! waits for themselves.
+//! done there; otherwise on one thread that all such clients of the process share, so that whoever
+//! blocks on a future of the port never waits for themselves. That thread stays: what was begun by a
+//! client goes on when the client is gone.
 
-use std::{future::Future, io};
+use std::{
+    future::Future,
+    io,
+    sync::{Mutex, PoisonError},
+};
 
 use tokio::{
     runtime::{self, Handle, RuntimeFlavor},
     task::{JoinError, JoinHandle},
 };
 
-pub(crate) struct Runtime {
-    handle: Handle,
-    own: Option<runtime::Runtime>,
-}
+/// The shared thread, from its first use on.
+static SHARED: Mutex<Option<runtime::Runtime>> = Mutex::new(None);
+
+pub(crate) struct Runtime(Handle);
 
 impl Runtime {
     pub(crate) fn here() -> io::Result<Self> {
         let multi = |handle: &Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
         if let Some(handle) = Handle::try_current().ok().filter(multi) {
-            return Ok(Self { handle, own: None });
+            return Ok(Self(handle));
         }
-        let own = runtime::Builder::new_multi_thread()
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = &*shared {
+            return Ok(Self(shared.handle().clone()));
+        }
+        let one = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("factum-client")
             .enable_all()
             .build()?;
-        Ok(Self { handle: own.handle().clone(), own: Some(own) })
+        let handle = one.handle().clone();
+        *shared = Some(one);
+        Ok(Self(handle))
     }
 
     pub(crate) fn enter<T>(&self, make: impl FnOnce() -> T) -> T {
-        let _entered = self.handle.enter();
+        let _entered = self.0.enter();
         make()
     }
 
@@ -38,7 +49,7 @@ impl Runtime {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.handle.spawn(work)
+        self.0.spawn(work)
     }
 
     /// Does the work there; it is finished even when nobody waits for it any more.
@@ -47,14 +58,5 @@ impl Runtime {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, JoinError> {
         self.spawn(work).await
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        // The last use may end on a thread that must not wait.
-        if let Some(own) = self.own.take() {
-            own.shutdown_background();
-        }
     }
 }

@@ -31,8 +31,6 @@ pub(crate) struct RemoteSignals {
     messages: mpsc::Receiver<Message>,
     ready: VecDeque<Result<Signal, ReadError>>,
     ended: bool,
-    /// The connection's runtime lives as long as whoever listens.
-    _client: Client,
 }
 
 impl RemoteSignals {
@@ -51,7 +49,7 @@ impl RemoteSignals {
                 () = follow(ledgers, request, tell) => {}
             }
         });
-        Self { messages, ready: VecDeque::new(), ended: false, _client: client.clone() }
+        Self { messages, ready: VecDeque::new(), ended: false }
     }
 }
 

@@ -45,8 +45,9 @@ pub struct ViewStatus {
 
 impl App {
     /// Opens the ledger at a path or URL, by default the ledger `default`:
-    /// `App::open("bank.factum").ledger("main").domain(domain).await`.
-    #[cfg(all(feature = "embedded", feature = "sqlite"))]
+    /// `App::open("bank.factum").ledger("main").domain(domain).await`. With the feature `remote`
+    /// that may be a ledger of a server: `App::open("https://HOST:PORT/main").token(token)`.
+    #[cfg(any(all(feature = "embedded", feature = "sqlite"), feature = "remote"))]
     #[must_use]
     pub fn open(url: impl Into<String>) -> crate::Opening {
         crate::Opening::new(url.into())

@@ -5,8 +5,8 @@
 //!   Ledger ──► run::projector, one thread a view ──► ViewStore ──► App::view
 //! ```
 //!
-//! Start with [`prelude`] and [`App`]. `examples/bank.rs` is a whole application. Only `open` names
-//! an adapter; everything else works over the ports of `factum-store`, so an application is the
+//! Start with [`prelude`] and [`App`]. `examples/bank.rs` is a whole application. Only `open` and
+//! `remote` name adapters; everything else works over the ports of `factum-store`, so an application is the
 //! same embedded, in a test, and on another store.
 //!
 //! What is not promised: effects on the outside world happen at least once; views follow the ledger
@@ -17,9 +17,13 @@ mod fault;
 mod key;
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
 mod open;
+#[cfg(any(all(feature = "embedded", feature = "sqlite"), feature = "remote"))]
+mod opening;
 mod outcome;
 pub mod prelude;
 mod read;
+#[cfg(feature = "remote")]
+mod remote;
 mod run;
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
 mod upkeep;
@@ -34,9 +38,9 @@ pub use factum_store as store;
 pub use fault::{Fault, RunError};
 pub use key::append_key;
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
-pub use open::{
-    Compact, Compacted, Damage, LedgerReport, Opening, SegmentReport, Store, VerifyReport,
-};
+pub use open::{Compact, Compacted, Damage, LedgerReport, SegmentReport, Store, VerifyReport};
+#[cfg(any(all(feature = "embedded", feature = "sqlite"), feature = "remote"))]
+pub use opening::Opening;
 pub use outcome::{Done, Outcome, Token};
 pub use read::{AsOf, GetState, State};
 pub use run::{Run, RunNamed, SNAPSHOT_EVERY};

@@ -1,4 +1,4 @@
-//! Opening stores by path or URL: the only file that names an adapter.
+//! Opening data directories: with `remote`, the only file that names an adapter.
 //!
 //! ```text
 //!   <dir>/                     the engine's data directory, under its lock
@@ -7,22 +7,17 @@
 //! ```
 
 use std::{
-    future::IntoFuture,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use factum_domain::Domain;
 pub use factum_engine::{Compact, Compacted};
 use factum_engine::{DataDir, EngineError, EngineLedger, Options};
 use factum_sqlite::SqliteViews;
-use factum_store::{BoxFuture, Ledger, Position, Timestamp};
+use factum_store::{Ledger, Position, Timestamp};
 
 use crate::{App, AppBuilder, Fault};
-
-/// The ledger that is meant when none is named.
-const DEFAULT_LEDGER: &str = "default";
 
 /// An opened data directory, under its lock until the last use of it is dropped.
 #[derive(Clone)]
@@ -227,60 +222,6 @@ impl Store {
     }
 }
 
-/// [`App::open`] before it is awaited.
-pub struct Opening {
-    url: String,
-    ledger: String,
-    domain: Domain,
-    record_commands: bool,
-}
-
-impl Opening {
-    pub(crate) fn new(url: String) -> Self {
-        let (ledger, domain) = (DEFAULT_LEDGER.to_owned(), Domain::new("app"));
-        Self { url, ledger, domain, record_commands: true }
-    }
-
-    /// The ledger, by default `default`. It is made if it is missing.
-    #[must_use]
-    pub fn ledger(mut self, name: impl Into<String>) -> Self {
-        self.ledger = name.into();
-        self
-    }
-
-    /// What the application is made of. Without it there are no views, and no commands by name.
-    #[must_use]
-    pub fn domain(mut self, domain: Domain) -> Self {
-        self.domain = domain;
-        self
-    }
-
-    /// Whether each command is recorded; see [`AppBuilder::record_commands`].
-    #[must_use]
-    pub fn record_commands(mut self, record: bool) -> Self {
-        self.record_commands = record;
-        self
-    }
-
-    async fn open(self) -> Result<App, Fault> {
-        let store = Store::open(&self.url)?;
-        if !store.ledgers()?.contains(&self.ledger) {
-            store.create(&self.ledger)?;
-        }
-        let app = store.app(&self.ledger)?.domain(self.domain);
-        app.record_commands(self.record_commands).await
-    }
-}
-
-impl IntoFuture for Opening {
-    type Output = Result<App, Fault>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.open())
-    }
-}
-
 /// A path, or the path of a `file:` URL. Other schemes name stores that are not here yet.
 pub(crate) fn local_path(url: &str) -> Result<PathBuf, Fault> {
     let unsupported = |problem: &str| {
@@ -289,7 +230,12 @@ pub(crate) fn local_path(url: &str) -> Result<PathBuf, Fault> {
     match url.split_once("://") {
         Some(("file", path)) => Ok(PathBuf::from(path)),
         Some((scheme, _)) => unsupported(&format!(
-            "this version has no adapter for {scheme}://; name a directory or a file:// URL"
+            "this version has no adapter for {scheme}://; name a directory or a file:// URL{}",
+            if cfg!(feature = "remote") {
+                ", or an http:// or https:// URL of a server"
+            } else {
+                ""
+            }
         )),
         None if url.is_empty() => unsupported("it is empty; name a directory"),
         None => Ok(PathBuf::from(url)),

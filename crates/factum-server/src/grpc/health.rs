@@ -49,6 +49,8 @@ impl Health for Face {
         let watched = (self.clone(), known, None);
         let answers = stream::unfold(watched, |(mut face, known, told)| async move {
             loop {
+                // Before it is looked how it is: so the last word is that of the end.
+                let last = *face.stopping.borrow();
                 let now = match known {
                     true => face.serving().await,
                     false => answer(ServingStatus::ServiceUnknown),
@@ -56,14 +58,11 @@ impl Health for Face {
                 if told.as_ref() != Some(&now) {
                     return Some((Ok(now), (face, known, Some(now))));
                 }
-                if *face.stopping.borrow() {
+                if last {
                     return None;
                 }
                 // Looked at again after a while, or when the server stops.
                 let _ = timeout(face.heartbeat, stop(&mut face.stopping)).await;
-                if !known && *face.stopping.borrow() {
-                    return None;
-                }
             }
         });
         Ok(Response::new(Box::pin(answers)))

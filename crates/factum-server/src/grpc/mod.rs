@@ -3,8 +3,11 @@
 
 mod append;
 mod append_stream;
+mod caught;
 mod commands;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod health;
 mod ledgers;
 mod read;
@@ -13,9 +16,12 @@ mod views;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use factum_proto::v1::{
-    commands_server::CommandsServer, ledgers_server::LedgersServer, views_server::ViewsServer,
+use axum::{Router, body::Body, middleware};
+use factum_proto::{
+    Failure, Reason,
+    v1::{
+        commands_server::CommandsServer, ledgers_server::LedgersServer, views_server::ViewsServer,
+    },
 };
 use futures_lite::Stream;
 use tokio::sync::watch;
@@ -47,7 +53,7 @@ pub(crate) fn router(api: Arc<Api>, config: &Config, stopping: watch::Receiver<b
         .add_service(CommandsServer::new(face.clone()).max_decoding_message_size(bytes_max))
         .add_service(ViewsServer::new(face.clone()).max_decoding_message_size(bytes_max))
         .add_service(HealthServer::new(face));
-    with_reflection(routes).into_axum_router()
+    with_reflection(routes).into_axum_router().layer(middleware::from_fn(caught::caught))
 }
 
 /// Reflection, in the version of today and the one that most tools still ask for.
@@ -78,7 +84,7 @@ impl Face {
 /// What is answered to a request that is not passed on.
 pub(crate) fn stopped(stop: Stop) -> http::Response<Body> {
     let status = match stop {
-        Stop::Host(said) | Stop::Origin(said) => Status::permission_denied(said),
+        Stop::Host(said) | Stop::Origin(said) => Failure::new(Reason::Forbidden, said).into(),
         Stop::Stranger => failure::status(ApiError::Unauthenticated),
     };
     status.into_http()

@@ -6,13 +6,21 @@ use axum::http::Uri;
 use factum_store::{EventType, StreamName, Tag};
 
 use super::{append::AppendBody, body::check_depth, events, parameters::Parameters};
+use crate::grpc;
 
 /// A decoder, by name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every decoder of what clients send.
-pub const TARGETS: &[Target] =
-    &[("append_json", append_json), ("query_string", query_string), ("names", names)];
+pub const TARGETS: &[Target] = &[
+    ("append_json", append_json),
+    ("query_string", query_string),
+    ("names", names),
+    ("grpc_append", grpc::fuzzing::append),
+    ("grpc_append_stream", grpc::fuzzing::append_stream),
+    ("grpc_read", grpc::fuzzing::read),
+    ("grpc_query", grpc::fuzzing::query),
+];
 
 fn append_json(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -66,7 +74,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             "category=s&up_to=9&system&tag=%F0%9F%A6%80",
         ],
         "names" => &["order:W123", "s-1", "käse", "$command"],
-        _ => &[],
+        _ => return grpc::fuzzing::seeds(target),
     };
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }

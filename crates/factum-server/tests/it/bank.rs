@@ -36,7 +36,7 @@ impl Account {
     }
 }
 
-#[derive(Refusal)]
+#[derive(Debug, Refusal)]
 pub(crate) enum No {
     #[say("{0} is open already")]
     Open(AccountId),
