@@ -48,7 +48,7 @@ impl Api {
             false => commands.run(async move { ledger.append(append).await }).await,
         };
         let answer = appended.and_then(|answer| answer.map_err(ApiError::from));
-        self.count_append(name, began, bytes, &answer);
+        self.count_append(name, began, bytes, answer.as_ref());
         answer
     }
 }
@@ -61,7 +61,7 @@ const SMALL: u64 = 32 << 10;
 /// Whether a ledger looks at no file before it takes a batch in: it is small, has no key, joins no
 /// stream, and its conditions ask about what happened just now. Then handing it to a thread that may
 /// block, and back, would take longer than everything but the sync.
-async fn is_of_the_present(ledger: &dyn Ledger, append: &Append, bytes: u64) -> bool {
+pub(super) async fn is_of_the_present(ledger: &dyn Ledger, append: &Append, bytes: u64) -> bool {
     if bytes > SMALL
         || append.key.is_some()
         || append.events.iter().any(|event| event.stream.is_some())

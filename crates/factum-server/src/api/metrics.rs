@@ -51,7 +51,7 @@ impl Api {
         ledger: &str,
         began: Began,
         bytes: u64,
-        answer: &Result<Receipt, ApiError>,
+        answer: Result<&Receipt, &ApiError>,
     ) {
         let ending = match answer {
             Ok(receipt) if receipt.replayed => "replayed",
