@@ -11,7 +11,7 @@ use factum::{
 
 use crate::{
     commands::{
-        append, backup, compact, completions, config, demo, inspect, ledgers, read, rebuild,
+        append, backup, compact, completions, config, demo, group, inspect, ledgers, read, rebuild,
         repair, restore, run, serve, stream, subscribe, token, verify, view, views,
     },
     failure::Exit,
@@ -58,6 +58,7 @@ pub(crate) enum Command {
     Stream(stream::Stream),
     Token(token::Token),
     Compact(compact::Compact),
+    Group(group::Group),
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(restore::Restore),

@@ -10,6 +10,7 @@ mod input;
 mod open;
 mod output;
 mod progress;
+mod remote;
 mod settings;
 
 use std::{
@@ -60,6 +61,7 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Stream(stream) => stream.run(output).await,
         Command::Token(token) => token.run(output).await,
         Command::Compact(compact) => compact.run(output).await,
+        Command::Group(group) => group.run(output),
         Command::Verify(verify) => verify.run(output).await,
         Command::Backup(backup) => backup.run(output).await,
         Command::Restore(restore) => restore.run(output).await,

@@ -87,9 +87,9 @@ impl Pace {
         within("attempts_max", self.attempts_max.into(), 1, 1_000_000)?;
         within("backoff_initial_ms", self.backoff_initial_ms, 0, millis)?;
         within("backoff_max_ms", self.backoff_max_ms, self.backoff_initial_ms, millis)?;
-        within("in_flight_max", count(self.in_flight_max), 1, 4_096)?;
+        within("in_flight_max", count(self.in_flight_max), 1, 1_024)?;
         let each = count(self.in_flight_per_consumer_max);
-        within("in_flight_per_consumer_max", each, 1, 4_096)?;
+        within("in_flight_per_consumer_max", each, 1, 1_024)?;
         within("parked_max", count(self.parked_max), 1, 1_000)?;
         within("held_max", count(self.held_max), 1, 10_000)
     }

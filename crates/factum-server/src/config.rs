@@ -47,6 +47,8 @@ pub struct Config {
     pub queries_max: usize,
     /// Streams of events at a time. 512.
     pub subscriptions_max: usize,
+    /// Consumers that wait for events of a group at a time. 512.
+    pub consumers_max: usize,
     /// How long a request waits for its turn before it is told that the server is busy. 2 s.
     #[serde(with = "span")]
     pub patience: Duration,
@@ -99,6 +101,7 @@ impl Default for Config {
             commands_max: 64,
             queries_max: 32,
             subscriptions_max: 512,
+            consumers_max: 512,
             patience: Duration::from_secs(2),
             body_bytes_max: 4 << 20,
             message_bytes_max: 20 << 20,

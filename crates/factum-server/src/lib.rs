@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod config;
 mod connection;
+mod consumers;
 mod faces;
 mod grpc;
 mod http;

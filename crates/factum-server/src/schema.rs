@@ -66,6 +66,8 @@ words! {
     Id = json!({ "type": "string", "format": "uuid" });
     /// A moment in RFC 3339, UTC, to the microsecond.
     Time = json!({ "type": "string", "format": "date-time" });
+    /// The id of a delivery.
+    DeliveryText = json!({ "type": "string", "pattern": "^[0-9a-f]{1,16}-[0-9a-f]{1,16}$" });
     /// What a stream is now.
     StreamStateName = json!({ "enum": ["never_existed", "live", "deleted", "tombstoned"] });
     /// Text of at most 256 bytes.

@@ -17,6 +17,7 @@ use crate::{
     access::{Access, Gate, NewToken, Right, Tokens},
     api::Api,
     connection,
+    consumers::Groups,
     faces::Faces,
     grpc, http, machine,
     tls::Tls,
@@ -36,6 +37,8 @@ pub struct Server {
     tls: Option<Arc<Tls>>,
     tokens: Arc<Tokens>,
     first_token: Option<Secret>,
+    groups: Arc<Groups>,
+    stop: watch::Sender<bool>,
 }
 
 impl Server {
@@ -53,14 +56,13 @@ impl Server {
         config.check()?;
         let tokens = Tokens::open(store).await.map_err(ServeError::Store)?;
         let apps = open(store, domains).await?;
-        let server = Self::listening(config, apps, tokens).await?;
-        let server = Self { store: Some(store.clone()), ..server };
+        let server = Self::listening(config, apps, tokens, Some(store.clone())).await?;
         store.set_address(&server.url()).map_err(ServeError::Store)?;
         Ok(server)
     }
 
-    /// Listens for applications that were opened already, each under its ledger's name. Tokens live
-    /// as long as the server.
+    /// Listens for applications that were opened already, each under its ledger's name. Tokens and
+    /// consumer groups live as long as the server.
     ///
     /// # Errors
     /// [`ServeError`] when the address may not, or can't, be listened on.
@@ -70,13 +72,14 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let tokens =
             Tokens::over(Arc::new(MemoryLedger::new())).await.map_err(ServeError::Store)?;
-        Self::listening(config, apps, tokens).await
+        Self::listening(config, apps, tokens, None).await
     }
 
     async fn listening(
         config: Config,
         apps: impl IntoIterator<Item = (String, App)>,
         tokens: Tokens,
+        store: Option<Store>,
     ) -> Result<Self, ServeError> {
         config.check()?;
         let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(ServeError::Tls)?;
@@ -90,8 +93,11 @@ impl Server {
         };
         let connections_max = machine::connections(config.connections_max);
         let config = Config { connections_max, ..config };
-        let (apps, tokens) = (apps.into_iter().collect(), Arc::new(tokens));
-        Ok(Self { listener, address, config, apps, store: None, tls, tokens, first_token })
+        let (apps, tokens): (BTreeMap<_, _>, _) = (apps.into_iter().collect(), Arc::new(tokens));
+        let (stop, stopping) = watch::channel(false);
+        let groups = Groups::open(store.clone(), &apps, stopping).await;
+        let groups = Arc::new(groups.map_err(ServeError::Store)?);
+        Ok(Self { listener, address, config, apps, store, tls, tokens, first_token, groups, stop })
     }
 
     /// Where it is asked: `http://127.0.0.1:2113`, or with `https`.
@@ -126,10 +132,11 @@ impl Server {
     /// Answers until `shutdown` resolves; then takes no more connections, lets the requests that
     /// are being answered end, ends the streams, and closes the applications.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, config, apps, store, tls, tokens, .. } = self;
-        let (stop, stopping) = watch::channel(false);
+        let Self { listener, config, apps, store, tls, tokens, groups, stop, .. } = self;
+        let stopping = stop.subscribe();
         let api = Api::new(apps.clone(), store, &config).with_tokens(Arc::clone(&tokens));
-        let (api, access) = (Arc::new(api), Arc::new(Access::new(tokens, config.requires_token())));
+        let api = Arc::new(api.with_groups(Arc::clone(&groups)));
+        let access = Arc::new(Access::new(tokens, config.requires_token()));
         let metrics = Arc::clone(api.counted());
         let faces = Faces {
             gate: Arc::new(Gate::new(access, &config, tls.clone())),
@@ -141,6 +148,9 @@ impl Server {
         };
         let faces = faces.observed(&metrics);
         connection::serve(listener, tls, faces, &config, &metrics, stop, shutdown).await;
+        if timeout(config.grace, groups.close()).await.is_err() {
+            tracing::warn!("a consumer group has not ended its work in time");
+        }
         // A view may be at work on a large batch: its thread is waited for where that may block.
         let runtime = Handle::current();
         let closing = spawn_blocking(move || {

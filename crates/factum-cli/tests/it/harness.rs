@@ -159,6 +159,11 @@ impl Random {
         Self(seed.max(1))
     }
 
+    /// From a number that another one gave.
+    pub(crate) fn from(seed: u64) -> Self {
+        Self(seed.max(1))
+    }
+
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;

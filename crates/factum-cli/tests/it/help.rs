@@ -2,7 +2,7 @@
 
 use crate::harness::factum;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "demo",
     "serve",
     "config",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 19] = [
     "rebuild",
     "stream",
     "compact",
+    "group",
     "verify",
     "backup",
     "restore",

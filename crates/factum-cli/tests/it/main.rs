@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod demo;
 mod exits;
+mod groups;
 mod harm;
 mod harness;
 mod help;

@@ -56,7 +56,8 @@ pub(crate) fn post(address: &str, path: &str, json: &str) -> Option<(u16, String
     ask(address, &format!("POST {path}"), json)
 }
 
-fn ask(address: &str, what: &str, body: &str) -> Option<(u16, String)> {
+/// `what` is a method and a path; `None` when the server is gone before it has answered.
+pub(crate) fn ask(address: &str, what: &str, body: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     let length = body.len();
     let request = format!(

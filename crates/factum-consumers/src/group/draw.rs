@@ -36,7 +36,9 @@ impl FromStr for DeliveryId {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let read = |part| u64::from_str_radix(part, 16).ok();
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let plain = |part: &&str| part.bytes().all(digit);
+        let read = |part| Some(part).filter(plain).and_then(|p| u64::from_str_radix(p, 16).ok());
         let parts = text.split_once('-').and_then(|(run, number)| read(run).zip(read(number)));
         let problem = "is not the id of a delivery, such as 5f3a-1c";
         let (run, number) = parts.ok_or_else(|| Invalid::new("delivery", problem))?;
@@ -141,7 +143,7 @@ mod tests {
     fn an_id_is_read_as_it_is_written() {
         let id = DeliveryId { run: u64::MAX, number: 17 };
         assert_eq!(id.to_string().parse(), Ok(id));
-        for text in ["", "-", "1", "1-", "x-1", "1-2-3", "1-11111111111111111"] {
+        for text in ["", "-", "1", "1-", "x-1", "1-2-3", "+1-1", "A-1", "1-11111111111111111"] {
             assert!(text.parse::<DeliveryId>().is_err(), "{text:?}");
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Bulkheads {
     /// Queries that wait for a view to have seen something.
     pub(crate) waiting_queries: Bulkhead,
     pub(crate) subscriptions: Bulkhead,
+    /// Consumers that wait for events of their group.
+    pub(crate) consumers: Bulkhead,
     pub(crate) compactions: Bulkhead,
     /// Looks at how the server is: whoever watches it must be answered while all else is full.
     pub(crate) checks: Bulkhead,
@@ -46,6 +48,7 @@ impl Bulkheads {
             queries: of("queries", config.queries_max),
             waiting_queries: of("queries", config.queries_max),
             subscriptions: of("subscriptions", config.subscriptions_max),
+            consumers: of("consumers", config.consumers_max),
             compactions: of("compactions", 1),
             checks: of("checks", CHECKS_MAX),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),

@@ -2,7 +2,7 @@
 //! these: it is what a command came to.
 
 use factum::{Fault, Freshness};
-use factum_store::{AppendError, Conflict, Invalid, ReadError};
+use factum_store::{AppendError, Conflict, Invalid, Position, ReadError};
 
 use crate::{access::YOUR_RIGHTS, metrics::Ending};
 
@@ -16,6 +16,8 @@ pub(crate) enum ApiError {
     UnknownLedger { ledger: String },
     /// The view has nothing under this key, as fresh as it is.
     UnknownKey { view: String, key: String, freshness: Freshness },
+    /// What is asked of a consumer group can't be done.
+    Group(GroupError),
     /// A condition of an append did not hold.
     Conflict(Box<Conflict>),
     /// All places for requests of this kind are taken.
@@ -24,6 +26,25 @@ pub(crate) enum ApiError {
     Stopping,
     /// Everything that the framework says.
     Fault(Fault),
+}
+
+/// Why something can't be done with a consumer group.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GroupError {
+    #[error("the ledger {ledger} has no group {group:?}")]
+    Unknown { ledger: String, group: String },
+    #[error("there is a group {group} already")]
+    Exists { group: String },
+    #[error("the ledger {ledger} has {max} groups, as many as it may")]
+    Full { ledger: String, max: usize },
+    #[error("no event is parked at {position} in the group {group}")]
+    NotParked { group: String, position: Position },
+}
+
+impl From<GroupError> for ApiError {
+    fn from(error: GroupError) -> Self {
+        Self::Group(error)
+    }
 }
 
 impl From<Fault> for ApiError {

@@ -11,6 +11,7 @@ mod events;
 mod find_event;
 mod find_receipt;
 mod given;
+mod groups;
 mod head;
 mod health;
 mod ledgers;
@@ -35,9 +36,12 @@ pub(crate) use append::AppendEvents;
 pub(crate) use boundary::{AppendInBoundary, AppendRefused, Boundary};
 use bulkhead::Bulkheads;
 pub(crate) use command::RunCommand;
-pub(crate) use error::ApiError;
+pub(crate) use error::{ApiError, GroupError};
 pub(crate) use events::{Next, ReadEvents};
 pub(crate) use given::GIVEN_ID;
+pub(crate) use groups::{
+    ChangePace, CreateGroup, Draw, GroupId, GroupState, GroupStatus, ParkedPage, Start,
+};
 pub(crate) use ledgers::LedgerStatus;
 pub(crate) use ready::Concern;
 pub(crate) use remote_append::{RemoteAppend, RemoteKey};
@@ -50,6 +54,7 @@ pub(crate) use view::AskView;
 use crate::{
     Config,
     access::{Extent, Limited, Principal, Scope, Tokens, Verb},
+    consumers::Groups,
     metrics::Metrics,
 };
 
@@ -61,6 +66,7 @@ pub(crate) struct Api {
     store: Option<Store>,
     /// Who may what.
     tokens: Option<Arc<Tokens>>,
+    groups: Option<Arc<Groups>>,
     bulkheads: Bulkheads,
     view_deadline: Duration,
     /// Free room on the disk below which the server is not ready.
@@ -74,11 +80,17 @@ impl Api {
             apps,
             store,
             tokens: None,
+            groups: None,
             bulkheads: Bulkheads::new(config),
             view_deadline: config.view_deadline,
             disk_free_min: config.disk_free_bytes_min,
             metrics: Arc::default(),
         }
+    }
+
+    /// The same, with the consumer groups of its ledgers.
+    pub(crate) fn with_groups(self, groups: Arc<Groups>) -> Self {
+        Self { groups: Some(groups), ..self }
     }
 
     /// What is counted.

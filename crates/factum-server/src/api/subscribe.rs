@@ -44,7 +44,7 @@ pub(crate) struct Subscription {
     /// Whether there is something to look at: the bell has rung, or the last look was cut short.
     rung: bool,
     looks: Arc<Semaphore>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Rung by the ledger when there is more.
@@ -75,18 +75,19 @@ impl Api {
         let ledger = self.ledger(principal, Verb::Read, &request.ledger)?;
         let SubscribeEvents { query, after, .. } = request;
         let place = self.bulkheads.subscriptions.enter().await?;
-        Ok(Subscription {
-            signals: Some(ledger.subscribe(Subscribe { query, after })),
-            looking: None,
-            bell: Arc::default(),
-            rung: true,
-            looks: Arc::clone(&self.bulkheads.looks),
-            _place: place,
-        })
+        let signals = ledger.subscribe(Subscribe { query, after });
+        let subscription = Subscription::over(signals, Arc::clone(&self.bulkheads.looks));
+        Ok(Subscription { _place: Some(place), ..subscription })
     }
 }
 
 impl Subscription {
+    /// The server's own, which takes nobody's place.
+    pub(crate) fn over(signals: Signals, looks: Arc<Semaphore>) -> Self {
+        let (signals, bell) = (Some(signals), Arc::default());
+        Self { signals, looking: None, bell, rung: true, looks, _place: None }
+    }
+
     /// The next signals, at least one; `None` at the end. Waiting for them can be given up and
     /// begun again without losing any.
     pub(crate) async fn next(&mut self) -> Option<Vec<Result<Signal, ReadError>>> {

@@ -51,6 +51,8 @@ fn said(error: ApiError) -> Failure {
             Failure::new(Reason::Unauthenticated, "a good token is needed")
         }
         ApiError::Forbidden { problem } => Failure::new(Reason::Forbidden, problem),
+        // This face has no groups yet.
+        ApiError::Group(error) => Failure::new(Reason::Bug, error.to_string()),
         ApiError::Stopping => stopping(),
         ApiError::Fault(fault) => of_fault(fault),
     }

@@ -10,7 +10,10 @@ use super::{
     problem::{Kind, Problem},
     view::FreshnessJson,
 };
-use crate::{api::ApiError, schema};
+use crate::{
+    api::{ApiError, GroupError},
+    schema,
+};
 
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
@@ -28,6 +31,7 @@ impl From<ApiError> for Problem {
                 let members = seen.as_object().into_iter().flatten();
                 members.fold(problem, |problem, (name, value)| problem.with(name, value.clone()))
             }
+            ApiError::Group(error) => Self::new(group(&error), error.to_string()),
             ApiError::Conflict(conflict) => Self::new(Kind::Conflict, conflict.to_string())
                 .with("conflict", json!(ConflictJson::of(&conflict))),
             ApiError::Busy { what } => {
@@ -54,6 +58,15 @@ impl From<Fault> for Problem {
             }
             fault => Self::new(kind(&fault), said),
         }
+    }
+}
+
+fn group(error: &GroupError) -> Kind {
+    match error {
+        GroupError::Unknown { .. } => Kind::UnknownGroup,
+        GroupError::Exists { .. } => Kind::GroupExists,
+        GroupError::Full { .. } => Kind::GroupsFull,
+        GroupError::NotParked { .. } => Kind::NotParked,
     }
 }
 

@@ -97,6 +97,7 @@ impl Known {
             "ledger" => "default",
             "problem" => "conflict",
             "id" => "018f2f6e-0000-7000-8000-000000000001",
+            "group" => "mail",
             "stream" => "order-1",
             "view" => "orders",
             "key" => "%23W1",

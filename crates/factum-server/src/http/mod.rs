@@ -10,6 +10,7 @@ mod events;
 mod fault;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod groups;
 mod guard;
 mod health;
 mod known;

@@ -22,6 +22,10 @@ pub(crate) enum Kind {
     UnknownCommand,
     UnknownView,
     UnknownKey,
+    UnknownGroup,
+    NotParked,
+    GroupExists,
+    GroupsFull,
     MethodNotAllowed,
     Malformed,
     Invalid,
@@ -76,7 +80,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 31] = [
+pub(crate) const TYPES: [ProblemType; 35] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -88,6 +92,14 @@ pub(crate) const TYPES: [ProblemType; 31] = [
     row(Kind::UnknownKey, "unknown-key", 404, "The view has no row under this key",
         "`position` says what the view had seen. A row that a command of yours made is there once \
          the view has seen it: pass the receipt's `last` as `after`."),
+    row(Kind::UnknownGroup, "unknown-group", 404, "The ledger has no such consumer group",
+        "GET /v1/ledgers/{ledger}/groups lists those there are."),
+    row(Kind::NotParked, "not-parked", 404, "No event is parked there",
+        "GET /v1/ledgers/{ledger}/groups/{group}/parked lists those that are. Nothing was changed."),
+    row(Kind::GroupExists, "group-exists", 409, "The ledger has a consumer group of this name",
+        "Nothing was changed. Use another name, or the group that is there."),
+    row(Kind::GroupsFull, "groups-full", 409, "The ledger has as many consumer groups as it may",
+        "Nothing was changed. Delete a group that nobody needs."),
     row(Kind::MethodNotAllowed, "method-not-allowed", 405, "The address does not take this method",
         "The Allow header lists the methods that it takes."),
     row(Kind::Malformed, "malformed", 400, "The request can't be read",

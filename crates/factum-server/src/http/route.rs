@@ -50,6 +50,11 @@ const PARTS: &[Known] = &[
         "^[a-z0-9_][a-z0-9_-]{0,63}$",
         "the ledger: 1 to 64 of a-z, 0-9, _ and -, not beginning with -",
     ),
+    Known::pattern(
+        "group",
+        "^[a-z0-9_][a-z0-9_-]{0,63}$",
+        "the group: 1 to 64 of a-z, 0-9, _ and -, not beginning with -",
+    ),
     Known::name("stream", "the stream's name, percent-encoded"),
     Known::text("view", "the view's name"),
     Known::text("key", "the row's key, percent-encoded"),

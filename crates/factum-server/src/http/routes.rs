@@ -20,6 +20,7 @@ use super::{
     command::{self, AcceptedJson, CommandsJson},
     docs,
     events::{self, Appended, PageJson},
+    groups,
     guard::guard,
     health::{self, HealthJson, ReadyJson},
     known::Known,
@@ -41,10 +42,9 @@ use crate::{
 
 /// The table.
 pub(crate) fn routes() -> Vec<Route> {
-    [service(), ledgers_and_events(), streams_of_a_ledger(), applications(), who_may_what()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let of_ledgers = [ledgers_and_events(), streams_of_a_ledger(), applications()];
+    let parts = [service()].into_iter().chain(of_ledgers).chain([groups::routes(), who_may_what()]);
+    parts.flatten().collect()
 }
 
 /// The server itself.

@@ -5,6 +5,7 @@ mod bank;
 mod client;
 mod commands;
 mod events;
+mod groups;
 mod grpc;
 mod guard;
 mod listen;
