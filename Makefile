@@ -2,6 +2,7 @@
 #
 #   make demo     builds (release) and runs the main job on the embedded default
 #   make test     everything that CI runs; installs the two cargo tools it needs if they are missing
+#   make clients  other people's clients against the real server; part of make test
 #   make bench    the same work on Factum and on its peers; QUICK=1 for a first look
 #   make sim      seeds of the simulation: make sim SEEDS=1000000 JOBS=2
 #   make crash    kill -9 and power cuts of the real thing: make crash KILLS=5000 CUTS=1000
@@ -17,7 +18,7 @@ BENCH := crates/factum-bench/Cargo.toml
 BENCH_DIR ?= target/bench
 BENCH_ARGS ?=
 
-.PHONY: demo test tools format lint docs deny unit doctests run-kills bench bench-check umadb sim crash soak fuzz
+.PHONY: demo test clients tools format lint docs deny unit doctests run-kills bench bench-check umadb sim crash soak fuzz
 SEEDS ?= 20000
 JOBS ?= 2
 
@@ -25,7 +26,7 @@ demo:
 	cargo build --release --locked --bin factum
 	target/release/factum demo --dir $(DIR)
 
-test: tools format lint docs deny doctests unit sim
+test: tools format lint docs deny doctests unit clients sim
 
 tools:
 	@command -v cargo-nextest >/dev/null || cargo install cargo-nextest --version 0.9.143 --locked --root $(TOOLS)
@@ -34,6 +35,7 @@ tools:
 format:
 	cargo fmt --all --check
 	cargo fmt --manifest-path $(BENCH) --check
+	cargo fmt --manifest-path $(RUST_CLIENTS) --check
 
 lint:
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
@@ -45,12 +47,25 @@ docs:
 deny:
 	cargo deny --log-level error check bans licenses sources
 	cargo deny --log-level error --manifest-path $(BENCH) check bans licenses sources
+	cargo deny --log-level error --manifest-path $(RUST_CLIENTS) check bans licenses sources
 
 doctests:
 	cargo test --workspace --doc --locked --quiet
 
 unit:
 	cargo nextest run --workspace --all-features --locked
+
+# Published clients, unmodified, as they come from their registries, against the real server. The
+# Rust client's own build asks for a protoc: `protox` is one in Rust.
+CLIENTS := target/clients
+RUST_CLIENTS := clients/rust/Cargo.toml
+clients:
+	cargo build --locked --bin factum
+	@command -v protox >/dev/null || cargo install protox --version 0.10.0 --locked --features bin --root $(TOOLS)
+	PROTOC=$$(command -v protox) cargo test --locked --manifest-path $(RUST_CLIENTS) --target-dir $(CLIENTS)/rust --quiet
+	test -x $(CLIENTS)/venv/bin/pytest || python3 -m venv --clear $(CLIENTS)/venv
+	$(CLIENTS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement clients/python/requirements.txt
+	$(CLIENTS)/venv/bin/pytest -q -p no:cacheprovider clients/python
 
 # More of the kill -9 test than CI runs: make run-kills KILLS=1000
 run-kills:

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     let wanted = std::env::var("FACTUM_TARGET").expect("FACTUM_TARGET names a decoder");
     let engine = factum_engine::fuzzing::TARGETS.iter();
-    let mut all = engine.chain(factum_server::fuzzing::TARGETS);
+    let mut all = engine.chain(factum_server::fuzzing::targets());
     let found = all.find(|(name, _)| *name == wanted);
     found.map(|(_, target)| *target).expect("there is no such decoder; `seeds` lists them")
 });

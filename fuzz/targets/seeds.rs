@@ -6,7 +6,7 @@ fn main() -> std::io::Result<()> {
     let dir = std::env::args().nth(1).expect("a directory for the inputs");
     let engine = factum_engine::fuzzing::TARGETS.iter();
     let engine = engine.map(|(name, _)| (*name, factum_engine::fuzzing::seeds(name)));
-    let server = factum_server::fuzzing::TARGETS.iter();
+    let server = factum_server::fuzzing::targets();
     let server = server.map(|(name, _)| (*name, factum_server::fuzzing::seeds(name)));
     for (name, seeds) in engine.chain(server) {
         let dir = Path::new(&dir).join(name);

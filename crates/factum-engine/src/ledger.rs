@@ -10,7 +10,7 @@ use std::{
 use factum_store::{
     Append, AppendError, BoxFuture, BoxStream, EventId, Head, IdempotencyKey, Invalid, Ledger,
     Page, Position, Query, Read, ReadError, Receipt, RecordedEvent, Signal, StreamInfo, StreamName,
-    Subscribe, Timestamp,
+    Subscribe, Timestamp, refused_subscription,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -331,6 +331,9 @@ impl Ledger for EngineLedger {
     }
 
     fn subscribe(&self, subscribe: Subscribe) -> BoxStream<Result<Signal, ReadError>> {
+        if let Err(invalid) = self.inner.options.limits.check_query(&subscribe.query) {
+            return refused_subscription(invalid.into());
+        }
         let (shared, sight) = (Arc::clone(&self.inner.shared), Arc::clone(&self.inner.sight));
         Box::pin(Subscription::new(shared, sight, subscribe))
     }

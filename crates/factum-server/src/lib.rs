@@ -6,6 +6,9 @@ mod config;
 mod connection;
 mod consumers;
 mod faces;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod http;
 pub mod json;
@@ -22,8 +25,5 @@ pub use access::{
     ACCESS_LEDGER, NewToken, Pattern, Right, Secret, Token, TokenId, Tokens, Verb, is_system_ledger,
 };
 pub use config::{Config, ServeError};
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub use http::fuzzing;
 pub use server::Server;
 pub use tls::TlsFiles;

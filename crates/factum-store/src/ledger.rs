@@ -19,7 +19,11 @@
 //! dropped them. Positions and revisions are never given anew: where an event was dropped they have
 //! a gap, which pages and subscriptions pass over like any event that does not match.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use futures_core::Stream;
 
@@ -41,7 +45,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Reads some of the events that a query matches, in order of position.
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, ReadError>>;
 
-    /// Every matching event once, in order, from `after` on and without end (G6).
+    /// Every matching event once, in order, from `after` on and without end (G6). A query beyond the
+    /// limits is refused by the first signal, which is the last.
     fn subscribe(&self, subscribe: Subscribe) -> BoxStream<Result<Signal, ReadError>>;
 
     /// The last event's place and time.
@@ -181,4 +186,17 @@ pub enum Signal {
 impl Signal {
     /// Positions looked at without a match after which progress is reported.
     pub const PROGRESS_EVERY: u64 = 4_096;
+}
+
+/// A subscription that says why it can't be, and ends.
+#[must_use]
+pub fn refused_subscription(error: ReadError) -> BoxStream<Result<Signal, ReadError>> {
+    struct Refused(Option<ReadError>);
+    impl Stream for Refused {
+        type Item = Result<Signal, ReadError>;
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Ready(self.0.take().map(Err))
+        }
+    }
+    Box::pin(Refused(Some(error)))
 }

@@ -29,7 +29,10 @@ pub use append::{
 };
 pub use error::{AppendError, ReadError, ViewError};
 pub use event::{ContentType, Envelope, NewEvent, RecordedEvent, Schema, StreamPlace};
-pub use ledger::{BoxFuture, BoxStream, Direction, Head, Ledger, Page, Read, Signal, Subscribe};
+pub use ledger::{
+    BoxFuture, BoxStream, Direction, Head, Ledger, Page, Read, Signal, Subscribe,
+    refused_subscription,
+};
 pub use limits::{Invalid, Limits};
 pub use name::{Category, EventId, EventType, StreamName, Tag};
 pub use position::{Position, Revision, Timestamp};

@@ -5,12 +5,21 @@ use factum_proto::{Failure, Keyed, v1};
 use factum_store::{Condition, NewEvent, Query};
 use prost::Message;
 
-pub(crate) fn append(bytes: &[u8]) {
+use crate::fuzzing::Target;
+
+pub(crate) const TARGETS: &[Target] = &[
+    ("grpc_append", append),
+    ("grpc_append_stream", append_stream),
+    ("grpc_read", read),
+    ("grpc_query", query),
+];
+
+fn append(bytes: &[u8]) {
     let Ok(request) = v1::AppendRequest::decode(bytes) else { return };
     check_append(request.events, request.conditions, request.key);
 }
 
-pub(crate) fn append_stream(bytes: &[u8]) {
+fn append_stream(bytes: &[u8]) {
     let Ok(request) = v1::AppendStreamRequest::decode(bytes) else { return };
     check_append(request.events, request.conditions, request.key);
 }
@@ -40,14 +49,14 @@ fn check_append(events: Vec<v1::NewEvent>, conditions: Vec<v1::Condition>, key: 
     }
 }
 
-pub(crate) fn read(bytes: &[u8]) {
+fn read(bytes: &[u8]) {
     let Ok(request) = v1::ReadRequest::decode(bytes) else { return };
     let Ok(read) = factum_proto::read(request) else { return };
     let again = factum_proto::read(v1::ReadRequest::of("l", &read));
     assert_eq!(again, Ok(read));
 }
 
-pub(crate) fn query(bytes: &[u8]) {
+fn query(bytes: &[u8]) {
     let Ok(query) = v1::Query::decode(bytes) else { return };
     let Ok(query) = Query::try_from(query) else { return };
     let again = v1::Query::decode(&v1::Query::from(query.clone()).encode_to_vec()[..]);

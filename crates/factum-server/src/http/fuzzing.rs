@@ -1,26 +1,15 @@
-//! Every decoder of what clients send, as a function of bytes, for fuzzing. Only with the feature
-//! `fuzzing`; no part of the API. A decoder may refuse anything; it may not panic or make names that
+//! Every decoder of what clients send over HTTP, as a function of bytes, for fuzzing. A decoder may refuse anything; it may not panic or make names that
 //! are none.
 
 use axum::http::Uri;
 use factum_store::{EventType, StreamName, Tag};
 
 use super::{append::AppendBody, body::check_depth, events, parameters::Parameters};
-use crate::grpc;
+use crate::fuzzing::Target;
 
-/// A decoder, by name.
-pub type Target = (&'static str, fn(&[u8]));
-
-/// Every decoder of what clients send.
-pub const TARGETS: &[Target] = &[
-    ("append_json", append_json),
-    ("query_string", query_string),
-    ("names", names),
-    ("grpc_append", grpc::fuzzing::append),
-    ("grpc_append_stream", grpc::fuzzing::append_stream),
-    ("grpc_read", grpc::fuzzing::read),
-    ("grpc_query", grpc::fuzzing::query),
-];
+/// Every decoder of what clients send over HTTP.
+pub(crate) const TARGETS: &[Target] =
+    &[("append_json", append_json), ("query_string", query_string), ("names", names)];
 
 fn append_json(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -63,7 +52,7 @@ fn names(bytes: &[u8]) {
 
 /// Inputs of a target that are whole, to begin with.
 #[must_use]
-pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
     let texts: &[&str] = match target {
         "append_json" => &[
             r#"{"events":[{"type":"a","data":{"n":1},"tags":["k:2","k:1"],"stream":"s-1"}]}"#,
@@ -74,7 +63,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             "category=s&up_to=9&system&tag=%F0%9F%A6%80",
         ],
         "names" => &["order:W123", "s-1", "käse", "$command"],
-        _ => return grpc::fuzzing::seeds(target),
+        _ => &[],
     };
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }

@@ -9,7 +9,7 @@ mod docs;
 mod events;
 mod fault;
 #[cfg(feature = "fuzzing")]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod groups;
 mod guard;
 mod health;

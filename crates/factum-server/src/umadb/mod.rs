@@ -3,6 +3,8 @@
 //! `server.rs` can be removed without anybody noticing but those clients.
 
 mod answer;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod notes;
 mod request;
 mod status;

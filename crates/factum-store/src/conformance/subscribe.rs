@@ -11,6 +11,7 @@ pub(super) fn cases(fresh: FreshLedger<'_>) {
     first_what_is_there_then_what_comes(&*fresh());
     it_begins_after_a_position(&*fresh());
     it_says_how_far_it_has_looked(&*fresh());
+    a_query_beyond_the_limits_is_refused(&*fresh());
     many_follow_while_others_append(fresh());
 }
 
@@ -70,6 +71,14 @@ fn it_says_how_far_it_has_looked(ledger: &dyn Ledger) {
             Signal::CaughtUp(head) => panic!("caught up at {head:?} before the event"),
         }
     }
+}
+
+/// Whoever follows pays for each item with each event.
+fn a_query_beyond_the_limits_is_refused(ledger: &dyn Ledger) {
+    let query = Query { items: vec![QueryItem::default(); 257] };
+    let mut signals = follow(ledger, query, 0);
+    let first = block_on(signals.next());
+    assert!(matches!(first, Some(Err(ReadError::Invalid(_)))), "{first:?}");
 }
 
 fn many_follow_while_others_append(ledger: Arc<dyn Ledger>) {

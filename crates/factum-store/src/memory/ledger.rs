@@ -14,7 +14,7 @@ use crate::{
     Append, AppendError, BoxFuture, BoxStream, Condition, Conflict, Direction, EventId, Head,
     IdempotencyKey, Invalid, Ledger, Limits, NewEvent, Offence, Page, Position, Query, Read,
     ReadError, Receipt, RecordedEvent, Revision, Signal, StreamInfo, StreamMetadata, StreamName,
-    StreamPlace, StreamState, Subscribe, Timestamp,
+    StreamPlace, StreamState, Subscribe, Timestamp, refused_subscription,
 };
 
 /// A ledger in memory.
@@ -273,6 +273,9 @@ impl Ledger for MemoryLedger {
     fn subscribe(&self, subscribe: Subscribe) -> BoxStream<Result<Signal, ReadError>> {
         let shared = Arc::clone(&self.shared);
         let Subscribe { query, after } = subscribe;
+        if let Err(invalid) = shared.limits.check_query(&query) {
+            return refused_subscription(invalid.into());
+        }
         Box::pin(Subscription { shared, query, looked: after, told: None, listener: None })
     }
 

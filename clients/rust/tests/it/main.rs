@@ -1,0 +1,5 @@
+//! Published clients, unmodified, against the real server: every call and every error.
+
+mod world;
+
+mod umadb;
