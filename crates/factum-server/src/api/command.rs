@@ -44,7 +44,7 @@ impl Api {
             Ok(answer) => answer.map_err(ApiError::from),
             Err(error) => Err(error),
         };
-        self.count_command((&request.ledger, &app), &request.command, began, &answer);
+        self.count_command((&request.ledger, app), &request.command, began, &answer);
         answer
     }
 
