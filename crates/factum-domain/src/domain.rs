@@ -10,6 +10,7 @@ use crate::{
 };
 
 /// The registry of an application: its commands, views and events.
+#[derive(Clone)]
 pub struct Domain {
     name: &'static str,
     commands: BTreeMap<&'static str, Decider>,
@@ -19,6 +20,7 @@ pub struct Domain {
 }
 
 /// A command that can be run by name.
+#[derive(Clone)]
 pub struct Decider {
     model: DeciderModel,
     parse: Parse,

@@ -5,6 +5,7 @@
 //!   <dir>/LOCK                       locked by the process that writes; says who that is
 //!   <dir>/ledgers/<name>/<first>.log segments
 //!   <dir>/ledgers/<name>/<first>.idx their indexes, derived
+//!   <dir>/ledgers/<name>/DELETED     the ledger is no more; its files are on their way out
 //! ```
 
 use std::{
@@ -31,6 +32,8 @@ const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "FORMAT";
 pub(crate) const LOCK_FILE: &str = "LOCK";
 pub(crate) const LEDGERS: &str = "ledgers";
+/// What makes a directory of segments no ledger any more, however many of them are still there.
+const DELETED: &str = "DELETED";
 
 /// An opened data directory.
 pub struct DataDir {
@@ -73,7 +76,9 @@ impl DataDir {
         machine.create_dir(&dir.join(LEDGERS)).map_err(failed)?;
         machine.sync_dir(dir).map_err(failed)?;
         let lock = Some(Arc::from(lock));
-        Ok(Self { dir: dir.to_owned(), options, lock, open: Mutex::default() })
+        let data = Self { dir: dir.to_owned(), options, lock, open: Mutex::default() };
+        data.finish_deletions()?;
+        Ok(data)
     }
 
     /// Opens an existing directory for reading only. Nothing is written, no lock is taken.
@@ -104,6 +109,14 @@ impl DataDir {
         Ok(ledgers)
     }
 
+    /// Refuses a name that a ledger can't have.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`].
+    pub fn check_name(&self, name: &str) -> Result<(), EngineError> {
+        Ok(check_name(name)?)
+    }
+
     /// Makes a ledger, or opens it when it is there.
     ///
     /// # Errors
@@ -121,6 +134,7 @@ impl DataDir {
             let Some(_) = &self.lock else { return Err(EngineError::ReadOnly(dir)) };
             let failed = |error| EngineError::io("making", &dir, error);
             let machine = &*self.options.machine;
+            self.remove_deleted(name)?;
             machine.create_dir(&dir).map_err(failed)?;
             machine.sync_dir(&self.dir.join(LEDGERS)).map_err(failed)?;
             EngineLedger::create(&dir, &self.options)?;
@@ -138,9 +152,71 @@ impl DataDir {
         if let Some(inner) = open.get(name).and_then(Weak::upgrade) {
             return Ok(EngineLedger::of(inner));
         }
+        if self.is_deleted(name)? {
+            let path = self.path(name);
+            return Err(EngineError::io("opening", &path, ErrorKind::NotFound.into()));
+        }
         let ledger = EngineLedger::open(&self.path(name), &self.options, self.lock.clone())?;
         open.insert(name.to_owned(), ledger.downgrade());
         Ok(ledger)
+    }
+
+    /// Deletes a ledger with all its events. It is gone as soon as this says so, and whole when it
+    /// does not: a crash in the middle leaves one or the other.
+    ///
+    /// # Errors
+    /// [`EngineError::InUse`] while somebody has it open, [`EngineError::ReadOnly`],
+    /// [`EngineError::Io`].
+    pub fn delete_ledger(&self, name: &str) -> Result<(), EngineError> {
+        check_name(name)?;
+        let dir = self.path(name);
+        let Some(_) = &self.lock else { return Err(EngineError::ReadOnly(dir)) };
+        // Held to the end: nobody opens what is being taken away.
+        let mut open = self.open.lock();
+        if open.get(name).is_some_and(|ledger| ledger.strong_count() > 0) {
+            return Err(EngineError::InUse(name.to_owned()));
+        }
+        open.remove(name);
+        if self.has(name)? {
+            let failed = |error| EngineError::io("deleting", &dir, error);
+            let machine = &*self.options.machine;
+            machine.create(&dir.join(DELETED)).map_err(failed)?;
+            machine.sync_dir(&dir).map_err(failed)?;
+        }
+        self.remove_deleted(name)
+    }
+
+    /// Goes on with what a crash interrupted.
+    fn finish_deletions(&self) -> Result<(), EngineError> {
+        let dir = self.dir.join(LEDGERS);
+        let names = self.options.machine.list(&dir);
+        let names = names.map_err(|error| EngineError::io("listing", &dir, error))?;
+        names
+            .iter()
+            .filter(|name| check_name(name).is_ok())
+            .try_for_each(|name| self.remove_deleted(name))
+    }
+
+    /// Removes the files of a ledger that was deleted. What says so goes last: until the others are
+    /// durably gone, a crash must not bring a part of the ledger back.
+    fn remove_deleted(&self, name: &str) -> Result<(), EngineError> {
+        if !self.is_deleted(name)? {
+            return Ok(());
+        }
+        let (dir, machine) = (self.path(name), &*self.options.machine);
+        let removing = || {
+            for file in machine.list(&dir)?.iter().filter(|file| *file != DELETED) {
+                machine.remove(&dir.join(file))?;
+            }
+            machine.sync_dir(&dir)?;
+            machine.remove(&dir.join(DELETED))?;
+            machine.sync_dir(&dir)
+        };
+        removing().map_err(|error| EngineError::io("deleting", &dir, error))
+    }
+
+    fn is_deleted(&self, name: &str) -> Result<bool, EngineError> {
+        Ok(self.files(name)?.iter().any(|file| file == DELETED))
     }
 
     /// Tells other processes where this one can be asked.
@@ -176,11 +252,18 @@ impl DataDir {
     /// Whether there is such a ledger. Not to know is an error: who takes a ledger that can't be
     /// listed for none makes a new one over it.
     fn has(&self, name: &str) -> Result<bool, EngineError> {
+        let files = self.files(name)?;
+        let deleted = files.iter().any(|file| file == DELETED);
+        Ok(!deleted && files.iter().any(|file| file.ends_with(".log")))
+    }
+
+    /// The files of a ledger; none when there is no such directory.
+    fn files(&self, name: &str) -> Result<Vec<String>, EngineError> {
         let dir = self.path(name);
         match self.options.machine.list(&dir) {
-            Ok(names) => Ok(names.iter().any(|name| name.ends_with(".log"))),
+            Ok(names) => Ok(names),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Ok(false)
+                Ok(Vec::new())
             }
             Err(error) => Err(EngineError::io("listing", &dir, error)),
         }

@@ -41,6 +41,9 @@ pub enum Fault {
         /// The name.
         name: String,
     },
+    /// Somebody works with what is to be deleted.
+    #[error("{0}")]
+    InUse(String),
     /// The key was used before, for another request. Nothing was changed.
     #[error(
         "the idempotency key {key:?} was used for another request, recorded at position {position}; use a new key for a new request"

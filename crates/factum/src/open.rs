@@ -126,6 +126,8 @@ impl Store {
         if self.ledgers()?.iter().any(|name| name == ledger) {
             return Err(Fault::Exists { what: "ledger", name: ledger.to_owned() });
         }
+        self.data.check_name(ledger)?;
+        self.remove_derived(ledger)?;
         self.data.create_ledger(ledger)?;
         Ok(())
     }
@@ -259,6 +261,7 @@ impl From<EngineError> for Fault {
                 Self::Unsupported { url: path(dir), problem: format!("it {problem}") }
             }
             EngineError::ReadOnly(dir) => Self::ReadOnly(path(dir)),
+            EngineError::InUse(_) => Self::InUse(error.to_string()),
             EngineError::Full(what) => Self::Full(what.clone()),
             EngineError::Damaged(_) | EngineError::Index(_) => Self::Corrupt(error.to_string()),
             _ => Self::Unavailable(error.to_string()),

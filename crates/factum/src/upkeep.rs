@@ -1,4 +1,4 @@
-//! Backup, restore and repair of a data directory. What is backed up is the truth, the ledgers;
+//! Backup, restore and repair of a data directory, and the end of a ledger. What is backed up is the truth, the ledgers;
 //! views and snapshots are derived, and built anew by whoever opens what was restored.
 
 use std::{
@@ -27,6 +27,35 @@ impl Store {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<BackupReport, Fault> {
         Ok(self.data.backup(to, &mut progress)?)
+    }
+
+    /// Deletes a ledger with all its events, and what was derived from them. It is gone when this
+    /// says so, and whole otherwise, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// [`Fault::Unknown`] when there is no such ledger; [`Fault::InUse`] while it is in use;
+    /// [`Fault::ReadOnly`].
+    pub fn delete(&self, ledger: &str) -> Result<(), Fault> {
+        let known = self.ledgers()?;
+        if !known.iter().any(|name| name == ledger) {
+            return Err(Fault::Unknown { what: "ledger", name: ledger.to_owned(), known });
+        }
+        self.data.delete_ledger(ledger)?;
+        self.remove_derived(ledger)
+    }
+
+    /// Removes views and snapshots. Those of a ledger that is no more must never be taken for those
+    /// of a new one of its name: so this is done before one is made, too.
+    pub(crate) fn remove_derived(&self, ledger: &str) -> Result<(), Fault> {
+        for part in ["views", "snapshots"] {
+            let (all, dir) = (self.dir.join(part), self.dir.join(part).join(ledger));
+            if dir.exists() {
+                let removed =
+                    fs::remove_dir_all(&dir).and_then(|()| fs::File::open(&all)?.sync_all());
+                removed.map_err(|error| not_removed(&dir, &error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Builds a ledger's index files again where they don't fit the log, and removes what belongs

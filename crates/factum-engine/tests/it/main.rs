@@ -8,6 +8,7 @@ mod compact;
 mod compact_again;
 mod conformance;
 mod damage;
+mod delete;
 mod golden;
 mod harm;
 mod index;
