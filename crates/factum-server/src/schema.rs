@@ -10,6 +10,9 @@ use std::borrow::Cow;
 /// Bytes of a name of any kind, such as a tag; see `factum_store`.
 const NAME_BYTES_MAX: usize = 256;
 
+/// What a ledger can be called.
+pub(crate) const LEDGER_NAME: &str = "^[a-z0-9_][a-z0-9_-]{0,63}$";
+
 /// The schema of a name. JSON Schema counts characters: of those beyond ASCII fewer fit.
 pub(crate) fn name() -> Value {
     json!({
@@ -54,6 +57,8 @@ words! {
         "type": "string", "minLength": 1, "maxLength": NAME_BYTES_MAX,
         "pattern": "^[^$\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$",
     });
+    /// A ledger's name: 1 to 64 of a-z, 0-9, _ and -, not beginning with -.
+    LedgerName = json!({ "type": "string", "pattern": LEDGER_NAME });
     /// A place in a ledger: 1, 2, 3 …; 0 is before everything.
     Place = count(0);
     /// A place in a stream, from 0.

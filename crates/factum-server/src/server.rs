@@ -33,6 +33,7 @@ pub struct Server {
     address: SocketAddr,
     config: Config,
     apps: BTreeMap<String, App>,
+    domains: Vec<Domain>,
     store: Option<Store>,
     tls: Option<Arc<Tls>>,
     tokens: Arc<Tokens>,
@@ -55,8 +56,10 @@ impl Server {
     ) -> Result<Self, ServeError> {
         config.check()?;
         let tokens = Tokens::open(store).await.map_err(ServeError::Store)?;
-        let apps = open(store, domains).await?;
+        let domains: Vec<_> = domains.into_iter().collect();
+        let apps = open(store, domains.clone()).await?;
         let server = Self::listening(config, apps, tokens, Some(store.clone())).await?;
+        let server = Self { domains, ..server };
         store.set_address(&server.url()).map_err(ServeError::Store)?;
         Ok(server)
     }
@@ -97,7 +100,20 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let groups = Groups::open(store.clone(), &apps, stopping).await;
         let groups = Arc::new(groups.map_err(ServeError::Store)?);
-        Ok(Self { listener, address, config, apps, store, tls, tokens, first_token, groups, stop })
+        let domains = Vec::new();
+        Ok(Self {
+            listener,
+            address,
+            config,
+            apps,
+            domains,
+            store,
+            tls,
+            tokens,
+            first_token,
+            groups,
+            stop,
+        })
     }
 
     /// Where it is asked: `http://127.0.0.1:2113`, or with `https`.
@@ -132,10 +148,10 @@ impl Server {
     /// Answers until `shutdown` resolves; then takes no more connections, lets the requests that
     /// are being answered end, ends the streams, and closes the applications.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, config, apps, store, tls, tokens, groups, stop, .. } = self;
+        let Self { listener, config, apps, domains, store, tls, tokens, groups, stop, .. } = self;
         let stopping = stop.subscribe();
-        let api = Api::new(apps.clone(), store, &config).with_tokens(Arc::clone(&tokens));
-        let api = Arc::new(api.with_groups(Arc::clone(&groups)));
+        let api = Api::new(apps, store, &config).with_tokens(Arc::clone(&tokens));
+        let api = Arc::new(api.knowing(domains).with_groups(Arc::clone(&groups)));
         let access = Arc::new(Access::new(tokens, config.requires_token()));
         let metrics = Arc::clone(api.counted());
         let faces = Faces {
@@ -143,7 +159,7 @@ impl Server {
             http: http::router(Arc::clone(&api), &config, stopping.clone()),
             grpc: umadb::beside(
                 grpc::router(Arc::clone(&api), &config, stopping.clone()),
-                umadb::Dcb::new(api, stopping),
+                umadb::Dcb::new(Arc::clone(&api), stopping),
             ),
         };
         let faces = faces.observed(&metrics);
@@ -153,9 +169,7 @@ impl Server {
         }
         // A view may be at work on a large batch: its thread is waited for where that may block.
         let runtime = Handle::current();
-        let closing = spawn_blocking(move || {
-            apps.into_values().for_each(|app| runtime.block_on(app.close()));
-        });
+        let closing = spawn_blocking(move || runtime.block_on(api.close()));
         if timeout(config.grace, closing).await.is_err() {
             tracing::warn!("a view has not ended its work in time");
         }

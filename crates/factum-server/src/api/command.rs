@@ -25,7 +25,8 @@ impl Api {
         request: RunCommand,
     ) -> Result<Outcome, ApiError> {
         let began = Began::now();
-        let (app, _) = self.reach(principal, Verb::Command, &request.ledger)?;
+        let (served, _) = self.reach(principal, Verb::Command, &request.ledger)?;
+        let app = &served.app;
         if !principal.may_run(&request.command, &request.ledger) {
             let name = principal.name();
             let problem = format!("{name} has no right to the command {:?}", request.command);

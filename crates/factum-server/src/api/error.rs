@@ -18,6 +18,8 @@ pub(crate) enum ApiError {
     UnknownKey { view: String, key: String, freshness: Freshness },
     /// What is asked of a consumer group can't be done.
     Group(GroupError),
+    /// The stream is not as the request expects it to be.
+    Changed { now: String },
     /// A condition of an append did not hold.
     Conflict(Box<Conflict>),
     /// All places for requests of this kind are taken.

@@ -396,7 +396,7 @@ impl Api {
 
     async fn head_of(&self, ledger: &str) -> Result<Head, ApiError> {
         let unknown = || ApiError::UnknownLedger { ledger: ledger.to_owned() };
-        let app = self.apps.get(ledger).cloned().ok_or_else(unknown)?;
+        let app = self.apps.get(ledger).ok_or_else(unknown)?.app.clone();
         Ok(self.bulkheads.queries.run(async move { app.ledger().head().await }).await??)
     }
 

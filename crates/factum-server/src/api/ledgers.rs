@@ -23,7 +23,7 @@ impl Api {
         &self,
         principal: &Principal,
     ) -> Result<Vec<LedgerStatus>, ApiError> {
-        let mut apps = self.apps.clone();
+        let mut apps = self.apps.all();
         apps.retain(|name, _| !is_system_ledger(name) && principal.may(Verb::Read, name));
         let mut all = self.statuses(apps).await?;
         for status in &mut all {
@@ -52,8 +52,8 @@ impl Api {
         principal: &Principal,
         ledger: &str,
     ) -> Result<LedgerStatus, ApiError> {
-        let (app, extent) = self.reach(principal, Verb::Read, ledger)?;
-        let (name, app) = (ledger.to_owned(), app.clone());
+        let (served, extent) = self.reach(principal, Verb::Read, ledger)?;
+        let (name, app) = (ledger.to_owned(), served.app.clone());
         let status = self.bulkheads.queries.run(async move { status(name, &app).await });
         let mut status = status.await??;
         status.show(extent);

@@ -18,7 +18,8 @@ pub(super) fn payload_bytes(events: &[NewEvent]) -> u64 {
 
 impl Api {
     pub(crate) async fn metrics(&self, principal: &Principal) -> Result<String, ApiError> {
-        let mut ledgers = self.apps.keys().filter(|ledger| !is_system_ledger(ledger));
+        let ledgers = self.apps.all();
+        let mut ledgers = ledgers.keys().filter(|ledger| !is_system_ledger(ledger));
         if let Some(ledger) = ledgers.find(|ledger| !principal.may(Verb::Read, ledger)) {
             return Err(forbidden(principal, Verb::Read, ledger, " all of"));
         }
@@ -30,7 +31,7 @@ impl Api {
 
     /// How the ledgers stand. It has places of its own, and so an answer while all else is full.
     pub(super) async fn ledgers_now(&self) -> Result<Vec<LedgerNow>, ApiError> {
-        let mut apps = self.apps.clone();
+        let mut apps = self.apps.all();
         apps.retain(|name, _| !is_system_ledger(name));
         let all = async move {
             let mut all = Vec::new();

@@ -2,11 +2,13 @@
 //! it and out of it; what may be asked, and how much of it, is decided here and nowhere else.
 
 mod append;
+mod apps;
 mod boundary;
 mod bulkhead;
 mod command;
 mod compact;
 mod error;
+mod event;
 mod events;
 mod find_event;
 mod find_receipt;
@@ -15,10 +17,12 @@ mod groups;
 mod head;
 mod health;
 mod ledgers;
+mod ledgers_change;
 mod metrics;
 mod page;
 mod position_at;
 mod ready;
+mod receipt;
 mod remote_append;
 mod scan;
 mod streams;
@@ -29,14 +33,16 @@ mod view;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use factum::{App, Store};
+use factum::{App, Domain, Store};
 use factum_store::Ledger;
 
 pub(crate) use append::AppendEvents;
+use apps::{Apps, Served};
 pub(crate) use boundary::{AppendInBoundary, AppendRefused, Boundary};
 use bulkhead::Bulkheads;
 pub(crate) use command::RunCommand;
 pub(crate) use error::{ApiError, GroupError};
+pub(crate) use event::Which;
 pub(crate) use events::{Next, ReadEvents};
 pub(crate) use given::GIVEN_ID;
 pub(crate) use groups::{
@@ -44,9 +50,10 @@ pub(crate) use groups::{
 };
 pub(crate) use ledgers::LedgerStatus;
 pub(crate) use ready::Concern;
+pub(crate) use receipt::KeyUse;
 pub(crate) use remote_append::{RemoteAppend, RemoteKey};
 pub(crate) use scan::{Scan, ScanEvents};
-pub(crate) use streams::{Change, ChangeStream};
+pub(crate) use streams::{Change, ChangeStream, version};
 pub(crate) use subscribe::{SubscribeEvents, Subscription};
 pub(crate) use tracking::Tracking;
 pub(crate) use view::AskView;
@@ -61,13 +68,16 @@ use crate::{
 /// Everything that can be asked of a server.
 pub(crate) struct Api {
     /// Each ledger's application, by the ledger's name.
-    apps: BTreeMap<String, App>,
+    apps: Apps,
+    /// What can run on ledgers that are made later.
+    domains: Vec<Domain>,
     /// Where the ledgers are kept, when the server opened them itself.
     store: Option<Store>,
     /// Who may what.
     tokens: Option<Arc<Tokens>>,
     groups: Option<Arc<Groups>>,
     bulkheads: Bulkheads,
+    patience: Duration,
     view_deadline: Duration,
     /// Free room on the disk below which the server is not ready.
     disk_free_min: u64,
@@ -77,11 +87,13 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(apps: BTreeMap<String, App>, store: Option<Store>, config: &Config) -> Self {
         Self {
-            apps,
+            apps: Apps::new(apps),
+            domains: Vec::new(),
             store,
             tokens: None,
             groups: None,
             bulkheads: Bulkheads::new(config),
+            patience: config.patience,
             view_deadline: config.view_deadline,
             disk_free_min: config.disk_free_bytes_min,
             metrics: Arc::default(),
@@ -91,6 +103,18 @@ impl Api {
     /// The same, with the consumer groups of its ledgers.
     pub(crate) fn with_groups(self, groups: Arc<Groups>) -> Self {
         Self { groups: Some(groups), ..self }
+    }
+
+    /// The same, with domains for ledgers of their names, whenever these are made.
+    pub(crate) fn knowing(self, domains: Vec<Domain>) -> Self {
+        Self { domains, ..self }
+    }
+
+    /// Ends the applications, their views' checkpoints written.
+    pub(crate) async fn close(&self) {
+        for app in self.apps.all().into_values() {
+            app.close().await;
+        }
     }
 
     /// What is counted.
@@ -103,20 +127,20 @@ impl Api {
         Self { tokens: Some(tokens), ..self }
     }
 
-    /// The application on a ledger, and how much of it this may be done to. Who may do nothing there
-    /// learns no more than who asks for a ledger that is not there.
+    /// The ledger that is served under a name, and how much of it this may be done to. Who may do
+    /// nothing there learns no more than who asks for a ledger that is not there.
     fn reach(
         &self,
         principal: &Principal,
         verb: Verb,
         ledger: &str,
-    ) -> Result<(&App, Extent), ApiError> {
+    ) -> Result<(Arc<Served>, Extent), ApiError> {
         let unknown = || ApiError::UnknownLedger { ledger: ledger.to_owned() };
-        let app = self.apps.get(ledger).ok_or_else(unknown)?;
+        let served = self.apps.get(ledger).ok_or_else(unknown)?;
         match principal.extent(verb, ledger) {
             Extent::Nothing => Err(unknown()),
             Extent::Otherwise => Err(forbidden(principal, verb, ledger, "")),
-            extent => Ok((app, extent)),
+            extent => Ok((served, extent)),
         }
     }
 
@@ -124,7 +148,7 @@ impl Api {
     /// shows is made of all events.
     fn app(&self, principal: &Principal, verb: Verb, ledger: &str) -> Result<App, ApiError> {
         match self.reach(principal, verb, ledger)? {
-            (app, Extent::All) => Ok(app.clone()),
+            (served, Extent::All) => Ok(served.app.clone()),
             _ => Err(forbidden(principal, verb, ledger, " all of")),
         }
     }
@@ -136,8 +160,8 @@ impl Api {
         verb: Verb,
         name: &str,
     ) -> Result<Arc<dyn Ledger>, ApiError> {
-        let (app, extent) = self.reach(principal, verb, name)?;
-        let ledger = Arc::clone(app.ledger());
+        let (served, extent) = self.reach(principal, verb, name)?;
+        let ledger = Arc::clone(served.app.ledger());
         let (reads, appends) =
             (Scope::of(principal, Verb::Read, name), Scope::of(principal, Verb::Append, name));
         let whole = match verb {

@@ -50,7 +50,8 @@ impl Api {
         if ledgers.is_err() {
             concerns.push(Concern::NoAnswer);
         }
-        let stopped = self.apps.values().filter(|app| app.ledger().refuses_appends().is_some());
+        let stopped =
+            self.apps.all().into_values().filter(|app| app.ledger().refuses_appends().is_some());
         match stopped.count() {
             0 => {}
             ledgers => concerns.push(Concern::WriterStopped(ledgers)),

@@ -1,7 +1,8 @@
 //! What a stream is and what is kept of it; limiting, deleting and ending it.
 
 use factum_store::{
-    Append, Bytes, Invalid, Receipt, Revision, StreamInfo, StreamMetadata, StreamName,
+    Append, Bytes, Condition, ExpectedRevision, Invalid, Receipt, Revision, StreamInfo,
+    StreamMetadata, StreamName, StreamState,
 };
 
 use super::{Api, ApiError};
@@ -12,6 +13,15 @@ pub(crate) struct ChangeStream {
     pub(crate) ledger: String,
     pub(crate) stream: StreamName,
     pub(crate) change: Change,
+    /// What the stream must be now: a [`version`] of it that was seen.
+    pub(crate) if_match: Option<String>,
+}
+
+/// What a stream is, as a short text: it differs whenever anything about the stream does.
+pub(crate) fn version(info: &StreamInfo) -> String {
+    let text = |revision: Option<Revision>| revision.map(|revision| revision.to_string());
+    let (last, metadata) = (text(info.last), text(info.metadata_revision));
+    format!("{}.{}", last.as_deref().unwrap_or("-"), metadata.as_deref().unwrap_or("-"))
 }
 
 /// A change of a stream. `Some(None)` takes a limit away, `None` leaves it as it is.
@@ -44,9 +54,23 @@ impl Api {
         request: ChangeStream,
     ) -> Result<(Receipt, StreamInfo), ApiError> {
         let ledger = self.ledger(principal, Verb::Append, &request.ledger)?;
-        let ChangeStream { stream, change, .. } = request;
+        let ChangeStream { stream, change, if_match, .. } = request;
         let changed = async move {
-            let append = change.append(&ledger.stream(stream.clone()).await?)?;
+            let info = ledger.stream(stream.clone()).await?;
+            let now = version(&info);
+            if if_match.as_ref().is_some_and(|seen| *seen != now) {
+                return Err(ApiError::Changed { now });
+            }
+            let mut append = change.append(&info)?;
+            if if_match.is_some() && !stream.is_metadata_stream() {
+                // Nothing may come in between: neither a change of what is kept nor an event.
+                let expected = match info.last {
+                    _ if info.state() != StreamState::Live => ExpectedRevision::None,
+                    Some(last) => ExpectedRevision::Exactly(last),
+                    None => ExpectedRevision::None,
+                };
+                append.conditions.push(Condition::Revision { stream: stream.clone(), expected });
+            }
             let receipt = ledger.append(append).await?;
             Ok::<_, ApiError>((receipt, ledger.stream(stream).await?))
         };

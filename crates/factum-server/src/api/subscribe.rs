@@ -15,7 +15,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, apps::Gone};
 use crate::access::{Principal, Verb};
 
 /// What one look takes at most.
@@ -44,6 +44,8 @@ pub(crate) struct Subscription {
     /// Whether there is something to look at: the bell has rung, or the last look was cut short.
     rung: bool,
     looks: Arc<Semaphore>,
+    /// Of a ledger that can be deleted meanwhile.
+    gone: Option<Gone>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -72,24 +74,32 @@ impl Api {
         principal: &Principal,
         request: SubscribeEvents,
     ) -> Result<Subscription, ApiError> {
+        let (served, _) = self.reach(principal, Verb::Read, &request.ledger)?;
         let ledger = self.ledger(principal, Verb::Read, &request.ledger)?;
         let SubscribeEvents { query, after, .. } = request;
         let place = self.bulkheads.subscriptions.enter().await?;
         let signals = ledger.subscribe(Subscribe { query, after });
         let subscription = Subscription::over(signals, Arc::clone(&self.bulkheads.looks));
-        Ok(Subscription { _place: Some(place), ..subscription })
+        Ok(Subscription { _place: Some(place), gone: Some(served.gone()), ..subscription })
+    }
+}
+
+impl Api {
+    /// A place for an answer that is taken bit by bit, as those of subscribers.
+    pub(crate) async fn long_answer(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.bulkheads.subscriptions.enter().await
     }
 }
 
 impl Subscription {
-    /// The server's own, which takes nobody's place.
+    /// The server's own, which takes nobody's place and keeps its ledger from being deleted.
     pub(crate) fn over(signals: Signals, looks: Arc<Semaphore>) -> Self {
         let (signals, bell) = (Some(signals), Arc::default());
-        Self { signals, looking: None, bell, rung: true, looks, _place: None }
+        Self { signals, looking: None, bell, rung: true, looks, gone: None, _place: None }
     }
 
-    /// The next signals, at least one; `None` at the end. Waiting for them can be given up and
-    /// begun again without losing any.
+    /// The next signals, at least one; `None` at the end, or when the ledger is deleted. Waiting for
+    /// them can be given up and begun again without losing any.
     pub(crate) async fn next(&mut self) -> Option<Vec<Result<Signal, ReadError>>> {
         loop {
             let look = match &mut self.looking {
@@ -113,8 +123,13 @@ impl Subscription {
     async fn begin_look(&mut self) -> Option<()> {
         self.signals.as_ref()?;
         if !self.rung {
-            self.bell.0.notified().await;
-            self.rung = true;
+            tokio::select! {
+                () = self.bell.0.notified() => self.rung = true,
+                () = gone(&mut self.gone) => {}
+            }
+        }
+        if self.gone.as_ref().is_some_and(Gone::is) {
+            self.signals = None;
         }
         let turn = Arc::clone(&self.looks).acquire_owned().await.ok()?;
         let (signals, waker) = (self.signals.take()?, Waker::from(Arc::clone(&self.bell)));
@@ -124,6 +139,14 @@ impl Subscription {
             look
         }));
         Some(())
+    }
+}
+
+/// Resolves when the ledger is served no more, if that can be.
+async fn gone(gone: &mut Option<Gone>) {
+    match gone {
+        Some(gone) => gone.wait().await,
+        None => std::future::pending().await,
     }
 }
 

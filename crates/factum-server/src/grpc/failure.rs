@@ -43,6 +43,10 @@ fn said(error: ApiError) -> Failure {
         }
         ApiError::Conflict(conflict) => Failure::new(Reason::Conflict, conflict.to_string())
             .with(More::Conflict((*conflict).into())),
+        ApiError::Changed { now } => {
+            let message = format!("the stream has changed; it is {now} now");
+            Failure::new(Reason::Conflict, message)
+        }
         ApiError::Busy { what } => {
             let message = format!("the server has as many {what} as it takes; try again soon");
             Failure::new(Reason::Busy, message)

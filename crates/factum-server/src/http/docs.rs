@@ -131,7 +131,9 @@ impl Page<'_> {
         let path = route.parts().fold(route.path.to_owned(), |path, part| {
             path.replace(&format!("{{{}}}", part.name), Known::example(part))
         });
-        let mut line = format!("curl -s 'http://{}{path}'", self.host);
+        let needed = route.parameters.iter().find(|known| known.is_required());
+        let query = needed.map(|known| format!("?{}={}", known.name, known.example()));
+        let mut line = format!("curl -s 'http://{}{path}{}'", self.host, query.unwrap_or_default());
         if !matches!(route.method, "GET" | "POST") {
             line.push_str(&format!(" -X {}", route.method));
         }

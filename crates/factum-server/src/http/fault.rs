@@ -32,6 +32,10 @@ impl From<ApiError> for Problem {
                 members.fold(problem, |problem, (name, value)| problem.with(name, value.clone()))
             }
             ApiError::Group(error) => Self::new(group(&error), error.to_string()),
+            ApiError::Changed { now } => {
+                let detail = format!("the stream's ETag is \"{now}\" now");
+                Self::new(Kind::Changed, detail).with("etag", format!("\"{now}\""))
+            }
             ApiError::Conflict(conflict) => Self::new(Kind::Conflict, conflict.to_string())
                 .with("conflict", json!(ConflictJson::of(&conflict))),
             ApiError::Busy { what } => {
@@ -77,6 +81,8 @@ fn kind(fault: &Fault) -> Kind {
         Fault::Unknown { what: "view", .. } => Kind::UnknownView,
         Fault::Unknown { what: "token", .. } => Kind::UnknownToken,
         Fault::Unknown { .. } => Kind::UnknownLedger,
+        Fault::Exists { .. } => Kind::Exists,
+        Fault::InUse(_) => Kind::InUse,
         Fault::KeyReused { .. } => Kind::KeyReused,
         Fault::Conflict { .. } => Kind::Contended,
         Fault::StreamEnded(_) => Kind::StreamEnded,
@@ -165,7 +171,7 @@ mod tests {
         let stream = StreamName::new("s").expect("a name");
         let ended = AppendError::StreamTombstoned { stream, revision: Revision(3) };
         let still = ViewError::Statement { view: view.clone(), problem: said.clone() };
-        let table: [(ApiError, u16, &str); 22] = [
+        let table: [(ApiError, u16, &str); 24] = [
             (Invalid::new("limit", "is 0").into(), 400, "invalid"),
             (unknown("command").into(), 404, "unknown-command"),
             (unknown("view").into(), 404, "unknown-view"),
@@ -183,6 +189,8 @@ mod tests {
             (ReadError::Unavailable(said.clone()).into(), 503, "unavailable"),
             (Fault::from(still).into(), 503, "unavailable"),
             (AppendError::OutcomeUnknown(said.clone()).into(), 504, "outcome-unknown"),
+            (Fault::Exists { what: "ledger", name: "x".into() }.into(), 409, "exists"),
+            (Fault::InUse(said.clone()).into(), 409, "in-use"),
             (Fault::ReadOnly(said.clone()).into(), 503, "read-only"),
             (AppendError::Full(said.clone()).into(), 507, "full"),
             (AppendError::Corrupt(said.clone()).into(), 500, "damaged"),

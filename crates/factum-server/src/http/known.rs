@@ -1,18 +1,17 @@
 //! [`Known`]: a parameter or header that a route takes, as the document of the interface says it.
 //! What the schema here allows is what the route accepts: the two are compared by tests.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::schema;
 
 /// A parameter or a header: its name, what it means and what it takes.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    #[serde(skip)]
     takes: Takes,
+    required: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +23,7 @@ enum Takes {
     Switch,
     Word(&'static [&'static str]),
     Moment,
+    Time,
     Text,
     Key,
     Pattern(&'static str),
@@ -31,7 +31,7 @@ enum Takes {
 
 impl Known {
     const fn new(name: &'static str, what: &'static str, takes: Takes) -> Self {
-        Self { name, what, takes }
+        Self { name, what, takes, required: false }
     }
 
     /// A type, tag, stream or category.
@@ -72,6 +72,11 @@ impl Known {
         Self::new(name, what, Takes::Moment)
     }
 
+    /// A time.
+    pub(crate) const fn time(name: &'static str, what: &'static str) -> Self {
+        Self::new(name, what, Takes::Time)
+    }
+
     /// Any text.
     pub(crate) const fn text(name: &'static str, what: &'static str) -> Self {
         Self::new(name, what, Takes::Text)
@@ -91,13 +96,24 @@ impl Known {
         Self::new(name, what, Takes::Pattern(pattern))
     }
 
+    /// The same, which must be there.
+    pub(crate) const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    pub(crate) const fn is_required(&self) -> bool {
+        self.required
+    }
+
     /// A value that can be shown in an address.
     pub(crate) fn example(&self) -> &'static str {
         match self.name {
-            "ledger" => "default",
+            "ledger" | "confirm" => "default",
             "problem" => "conflict",
             "id" => "018f2f6e-0000-7000-8000-000000000001",
             "group" => "mail",
+            "at" => "2026-01-31T12:00:00Z",
             "stream" => "order-1",
             "view" => "orders",
             "key" => "%23W1",
@@ -111,7 +127,7 @@ impl Known {
         let mut object = json!({
             "name": self.name, "in": place, "description": self.what, "schema": self.schema(),
         });
-        if place == "path" {
+        if self.required || place == "path" {
             object["required"] = true.into();
         }
         object
@@ -130,6 +146,7 @@ impl Known {
             Takes::Moment => json!({
                 "oneOf": [schema::count(0), { "type": "string", "format": "date-time" }],
             }),
+            Takes::Time => json!({ "type": "string", "format": "date-time" }),
             Takes::Text => json!({ "type": "string" }),
             Takes::Key => {
                 json!({ "type": "string", "pattern": "^[!#-~]+$", "minLength": 1, "maxLength": 256 })

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Request, State},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Shared, answer::ok, problem::Problem, view::ViewJson};
-use crate::{access::Principal, api::LedgerStatus, json::HeadJson};
+use super::{
+    Shared, answer::ok, known::Known, parameters::Parameters, problem::Problem, view::ViewJson,
+};
+use crate::{access::Principal, api::LedgerStatus, json::HeadJson, schema};
 
 /// The ledgers that may be read.
 #[derive(Serialize, JsonSchema)]
@@ -38,6 +41,26 @@ impl LedgerJson {
     }
 }
 
+/// A ledger to be made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewLedger")]
+pub(crate) struct NewLedgerBody {
+    #[schemars(with = "schema::LedgerName")]
+    name: String,
+}
+
+/// A ledger that is no more.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LedgerDeleted")]
+pub(crate) struct DeletedJson {
+    deleted: String,
+}
+
+/// The parameters of a deletion.
+pub(crate) const DELETE_PARAMETERS: &[Known] =
+    &[Known::text("confirm", "the ledger's name again: all its events are lost").required()];
+
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     principal: Principal,
@@ -52,4 +75,32 @@ pub(crate) async fn describe(
     Path(ledger): Path<String>,
 ) -> Result<Response, Problem> {
     ok(&LedgerJson::of(shared.api.describe(&principal, &ledger).await?))
+}
+
+/// POST: makes one.
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    let NewLedgerBody { name } = shared.bodies.json(request).await?.read()?;
+    let ledger = shared.api.create_ledger(&principal, &name).await?;
+    let mut response = ok(&LedgerJson::of(ledger))?;
+    *response.status_mut() = StatusCode::CREATED;
+    // A ledger's name is plain: it needs no encoding.
+    if let Ok(location) = HeaderValue::try_from(format!("/v1/ledgers/{name}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// DELETE: ends one, with all its events.
+pub(crate) async fn delete(
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+    Path(ledger): Path<String>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    shared.api.delete_ledger(&principal, &ledger, parameters.text("confirm")?).await?;
+    ok(&DeletedJson { deleted: ledger })
 }

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     NotParked,
     GroupExists,
     GroupsFull,
+    UnknownEvent,
+    UnknownReceipt,
     MethodNotAllowed,
     Malformed,
     Invalid,
@@ -41,6 +43,9 @@ pub(crate) enum Kind {
     Refused,
     Conflict,
     Contended,
+    Changed,
+    Exists,
+    InUse,
     KeyReused,
     StreamEnded,
     ViewBehind,
@@ -80,7 +85,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 35] = [
+pub(crate) const TYPES: [ProblemType; 40] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -100,6 +105,11 @@ pub(crate) const TYPES: [ProblemType; 35] = [
         "Nothing was changed. Use another name, or the group that is there."),
     row(Kind::GroupsFull, "groups-full", 409, "The ledger has as many consumer groups as it may",
         "Nothing was changed. Delete a group that nobody needs."),
+    row(Kind::UnknownEvent, "unknown-event", 404, "The ledger has no such event",
+        "Nothing with this id, or at this position, is recorded, or it was dropped."),
+    row(Kind::UnknownReceipt, "unknown-receipt", 404, "The key was never used",
+        "Nothing was recorded under this Idempotency-Key for this operation by whoever asks: the \
+         request can be sent again."),
     row(Kind::MethodNotAllowed, "method-not-allowed", 405, "The address does not take this method",
         "The Allow header lists the methods that it takes."),
     row(Kind::Malformed, "malformed", 400, "The request can't be read",
@@ -137,6 +147,12 @@ pub(crate) const TYPES: [ProblemType; 35] = [
          again with that."),
     row(Kind::Contended, "contended", 409, "Others kept changing what the command decides on",
         "Nothing was written. Try again; with the same Idempotency-Key if you use one."),
+    row(Kind::Changed, "changed", 412, "It is not as the request expects it to be",
+        "Nothing was changed. `etag` is what it is now: read it again, then decide again."),
+    row(Kind::Exists, "exists", 409, "There is one of this name already",
+        "Nothing was changed. Use it, or choose another name."),
+    row(Kind::InUse, "in-use", 409, "Somebody works with it",
+        "Nothing was changed. Try again when those who read, follow or compact it have ended."),
     row(Kind::KeyReused, "key-reused", 422, "The Idempotency-Key was used for another request",
         "Nothing was written. A key stands for one request for as long as its events are kept: \
          use a new key for a new request."),
@@ -215,6 +231,9 @@ pub(crate) struct ProblemJson {
     replayed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conflict: Option<ConflictJson>,
+    /// Of a stream that changed: its ETag now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
 }
 
 /// One answer of "no".

@@ -10,6 +10,7 @@ use axum::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Shared, known::Known, problem::Kind};
+use crate::schema::LEDGER_NAME;
 
 /// A schema, made by a generator that knows the others.
 pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -47,7 +48,7 @@ pub(crate) struct Yes {
 const PARTS: &[Known] = &[
     Known::pattern(
         "ledger",
-        "^[a-z0-9_][a-z0-9_-]{0,63}$",
+        LEDGER_NAME,
         "the ledger: 1 to 64 of a-z, 0-9, _ and -, not beginning with -",
     ),
     Known::pattern(
@@ -60,6 +61,11 @@ const PARTS: &[Known] = &[
     Known::text("key", "the row's key, percent-encoded"),
     Known::text("command", "the command's name"),
     Known::pattern("token", "^[0-9a-f]{16}$", "the token's id: 16 of 0-9 and a-f"),
+    Known::pattern(
+        "event",
+        "^([0-9]{1,19}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+        "the event's id (a UUID), or its position",
+    ),
     Known::text("problem", "the last part of a problem's type"),
 ];
 
@@ -89,6 +95,20 @@ where
     T: 'static,
 {
     Route::new("POST", path, id, what, on(MethodFilter::POST, handler))
+}
+
+/// A DELETE.
+pub(crate) fn delete<H, T>(
+    path: &'static str,
+    id: &'static str,
+    what: &'static str,
+    handler: H,
+) -> Route
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    Route::new("DELETE", path, id, what, on(MethodFilter::DELETE, handler))
 }
 
 impl Route {

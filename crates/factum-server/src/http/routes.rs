@@ -6,12 +6,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
+    http::{Method, StatusCode},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::MethodRouter,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use tower_http::compression::CompressionLayer;
 
 use super::{
     Shared,
@@ -19,17 +21,18 @@ use super::{
     append::AppendBody,
     command::{self, AcceptedJson, CommandsJson},
     docs,
-    events::{self, Appended, PageJson},
+    events::{self, Appended, PageJson, QueryBody},
     groups,
     guard::guard,
     health::{self, HealthJson, ReadyJson},
     known::Known,
-    ledgers::{self, LedgerJson, LedgersJson},
+    ledgers::{self, DeletedJson, LedgerJson, LedgersJson, NewLedgerBody},
     metrics, openapi,
     parameters::Parameters,
+    positions::{self, KeyUseJson, PositionJson},
     problem::{Kind, Problem},
     problems::{self, Explanation},
-    route::{Route, get, post},
+    route::{Route, delete, get, post},
     streams::{self, ChangedJson, CompactBody, CompactedJson, Nothing, SetBody},
     tokens::{self, CreateBody, RotateBody, TokensJson},
     view::{self, AnswerJson, ViewsJson},
@@ -80,6 +83,11 @@ fn service() -> Vec<Route> {
 fn ledgers_and_events() -> Vec<Route> {
     vec![
         get("/v1/ledgers", "list_ledgers", "The ledgers", ledgers::list).answers::<LedgersJson>(),
+        post("/v1/ledgers", "create_ledger", "Make a ledger", ledgers::create)
+            .takes::<NewLedgerBody>()
+            .example(r#"{"name":"notes"}"#)
+            .answers_as::<LedgerJson>(201, "application/json")
+            .may(&[Kind::Exists, Kind::UnknownLedger]),
         get(
             "/v1/ledgers/{ledger}",
             "describe_ledger",
@@ -87,16 +95,64 @@ fn ledgers_and_events() -> Vec<Route> {
             ledgers::describe,
         )
         .answers::<LedgerJson>(),
+        delete(
+            "/v1/ledgers/{ledger}",
+            "delete_ledger",
+            "Delete a ledger with all its events; its name must be said twice",
+            ledgers::delete,
+        )
+        .parameters(ledgers::DELETE_PARAMETERS)
+        .answers::<DeletedJson>()
+        .may(&[Kind::InUse]),
         get(
             "/v1/ledgers/{ledger}/events",
             "read_events",
-            "Recorded events, in pages; as they are recorded with Accept: text/event-stream",
+            "Recorded events, in pages; all of them, one a line, with Accept: \
+             application/x-ndjson; as they are recorded with Accept: text/event-stream",
             events::read,
         )
         .parameters(events::PARAMETERS)
         .header(events::LAST_EVENT_ID)
         .answers::<PageJson<'_>>()
+        .answers_as::<EventJson<'_>>(200, "application/x-ndjson")
         .answers_as::<EventJson<'_>>(200, "text/event-stream"),
+        get(
+            "/v1/ledgers/{ledger}/events/{event}",
+            "read_event",
+            "An event, by its id or its position",
+            events::one,
+        )
+        .answers::<EventJson<'_>>()
+        .may(&[Kind::UnknownEvent]),
+        post(
+            "/v1/ledgers/{ledger}/queries",
+            "query_events",
+            "The events that any of several items matches, in the same forms",
+            events::search,
+        )
+        .header(events::LAST_EVENT_ID)
+        .takes::<QueryBody>()
+        .example(r#"{"items":[{"types":["note.taken"],"tags":["note:1"]},{"stream":"notes"}]}"#)
+        .answers::<PageJson<'_>>()
+        .answers_as::<EventJson<'_>>(200, "application/x-ndjson")
+        .answers_as::<EventJson<'_>>(200, "text/event-stream"),
+        get(
+            "/v1/ledgers/{ledger}/positions",
+            "position_at",
+            "The last position that was recorded at or before a time",
+            positions::at,
+        )
+        .parameters(positions::PARAMETERS)
+        .answers::<PositionJson>(),
+        get(
+            "/v1/ledgers/{ledger}/receipts/{key}",
+            "look_up_key",
+            "What became of a request with this Idempotency-Key",
+            positions::receipt,
+        )
+        .parameters(positions::RECEIPT_PARAMETERS)
+        .answers::<KeyUseJson>()
+        .may(&[Kind::UnknownReceipt]),
         post(
             "/v1/ledgers/{ledger}/events",
             "append_events",
@@ -126,28 +182,31 @@ fn streams_of_a_ledger() -> Vec<Route> {
             "Say how much of a stream is kept",
             streams::set,
         )
+        .header(streams::IF_MATCH)
         .takes::<SetBody>()
         .example(r#"{"max_count":1000}"#)
         .answers::<ChangedJson<'_>>()
-        .may(&[Kind::Conflict, Kind::StreamEnded]),
+        .may(&[Kind::Changed, Kind::Conflict, Kind::StreamEnded]),
         post(
             "/v1/ledgers/{ledger}/streams/{stream}/delete",
             "delete_stream",
             "Hide all of a stream; it can be written again",
             streams::delete,
         )
+        .header(streams::IF_MATCH)
         .takes::<Nothing>()
         .answers::<ChangedJson<'_>>()
-        .may(&[Kind::Conflict, Kind::StreamEnded]),
+        .may(&[Kind::Changed, Kind::Conflict, Kind::StreamEnded]),
         post(
             "/v1/ledgers/{ledger}/streams/{stream}/tombstone",
             "tombstone_stream",
             "End a stream for ever",
             streams::tombstone,
         )
+        .header(streams::IF_MATCH)
         .takes::<Nothing>()
         .answers::<ChangedJson<'_>>()
-        .may(&[Kind::Conflict, Kind::StreamEnded]),
+        .may(&[Kind::Changed, Kind::Conflict, Kind::StreamEnded]),
         post(
             "/v1/ledgers/{ledger}/compactions",
             "compact",
@@ -256,6 +315,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .fold(Router::new(), |router, (path, to)| router.route(path, to))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
+        // Answers that are whole and large, and lines; not streams, whose frames must not wait.
+        .layer(CompressionLayer::new())
         .layer(from_fn(guard))
         .with_state(shared)
 }
@@ -306,7 +367,11 @@ async fn unknown_route(request: Request) -> Problem {
 }
 
 /// The router adds the Allow header.
-async fn method_not_allowed(request: Request) -> Problem {
+async fn method_not_allowed(request: Request) -> Response {
+    if request.method() == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let (method, path) = (request.method(), request.uri().path());
-    Problem::new(Kind::MethodNotAllowed, format!("{path:?} does not take the method {method}"))
+    let detail = format!("{path:?} does not take the method {method}");
+    Problem::new(Kind::MethodNotAllowed, detail).into_response()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
 use factum::{Compact, Compacted};
@@ -13,10 +14,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Shared, answer::ok, problem::Problem};
+use super::{Shared, answer::ok, known::Known, problem::Problem};
 use crate::{
     access::Principal,
-    api::{Change, ChangeStream},
+    api::{Change, ChangeStream, version},
     json::{ReceiptJson, StreamJson},
     schema,
 };
@@ -38,6 +39,13 @@ pub(crate) struct SetBody {
     #[schemars(with = "Option<schema::Json>")]
     data: Option<Box<RawValue>>,
 }
+
+/// The header of a change that must not overwrite somebody else's.
+pub(crate) const IF_MATCH: Known = Known::pattern(
+    "If-Match",
+    "^(\\*|\"[!#-~]*\")$",
+    "change the stream only while its ETag is this",
+);
 
 /// A field that is there, even as `null`.
 fn named<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
@@ -117,7 +125,10 @@ pub(crate) async fn show(
     principal: Principal,
     Path((ledger, stream)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    ok(&StreamJson::of(&shared.api.stream(&principal, &ledger, name(stream)?).await?))
+    let info = shared.api.stream(&principal, &ledger, name(stream)?).await?;
+    let mut response = ok(&StreamJson::of(&info))?;
+    tag(&mut response, &info);
+    Ok(response)
 }
 
 /// POST `…/metadata`: how much of it is kept.
@@ -127,6 +138,7 @@ pub(crate) async fn set(
     Path((ledger, stream)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let if_match = if_match(request.headers())?;
     let body = shared.bodies.json(request).await?;
     let SetBody { truncate_before, max_count, max_age_seconds, data } = body.read()?;
     for (field, limit) in [("max_count", max_count), ("max_age_seconds", max_age_seconds)] {
@@ -136,7 +148,7 @@ pub(crate) async fn set(
     }
     let data = data.map(|data| Bytes::from(String::from(Box::<str>::from(data))));
     let change = Change::Set { truncate_before, max_count, max_age_seconds, data };
-    changed(&shared, &principal, ledger, stream, change).await
+    changed(&shared, &principal, ledger, stream, change, if_match).await
 }
 
 /// POST `…/delete`: hides all of it; it can be written again.
@@ -146,8 +158,9 @@ pub(crate) async fn delete(
     Path((ledger, stream)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let if_match = if_match(request.headers())?;
     let Nothing {} = shared.bodies.json(request).await?.read()?;
-    changed(&shared, &principal, ledger, stream, Change::Delete).await
+    changed(&shared, &principal, ledger, stream, Change::Delete, if_match).await
 }
 
 /// POST `…/tombstone`: ends it for ever.
@@ -157,8 +170,9 @@ pub(crate) async fn tombstone(
     Path((ledger, stream)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let if_match = if_match(request.headers())?;
     let Nothing {} = shared.bodies.json(request).await?.read()?;
-    changed(&shared, &principal, ledger, stream, Change::Tombstone).await
+    changed(&shared, &principal, ledger, stream, Change::Tombstone, if_match).await
 }
 
 /// POST: drops what is hidden.
@@ -181,11 +195,40 @@ async fn changed(
     ledger: String,
     stream: String,
     change: Change,
+    if_match: Option<String>,
 ) -> Result<Response, Problem> {
-    let change = ChangeStream { ledger, stream: name(stream)?, change };
+    let change = ChangeStream { ledger, stream: name(stream)?, change, if_match };
     let (receipt, info): (Receipt, StreamInfo) =
         shared.api.change_stream(principal, change).await?;
-    ok(&ChangedJson { receipt: ReceiptJson::of(&receipt), stream: StreamJson::of(&info) })
+    let changed = ChangedJson { receipt: ReceiptJson::of(&receipt), stream: StreamJson::of(&info) };
+    let mut response = ok(&changed)?;
+    tag(&mut response, &info);
+    Ok(response)
+}
+
+/// The ETag of a stream, for If-Match.
+fn tag(response: &mut Response, info: &StreamInfo) {
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", version(info))) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+}
+
+/// The ETag that a change expects; `*` is as good as none, for every stream can be changed.
+fn if_match(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return match headers.contains_key(header::IF_MATCH) {
+            true => Err(Problem::invalid("If-Match", "is there twice; send it once")),
+            false => Ok(None),
+        };
+    };
+    let text = value.to_str().unwrap_or_default();
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match bare {
+        Some(bare) if !bare.contains('"') => Ok(Some(bare.to_owned())),
+        None if text == "*" => Ok(None),
+        _ => Err(Problem::invalid("If-Match", "must be one ETag in quotes, or *")),
+    }
 }
 
 fn name(stream: String) -> Result<StreamName, Problem> {

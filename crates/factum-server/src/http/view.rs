@@ -85,15 +85,18 @@ fn moment(text: &str) -> Result<AsOf, Problem> {
     if let Ok(position) = text.parse() {
         return Ok(AsOf::Position(Position(position)));
     }
+    time("as_of", text).map(AsOf::Time)
+}
+
+/// A time (`2026-01-31T12:00:00Z`). Before 1970 nothing was recorded: earlier times are as good as
+/// that one.
+pub(crate) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
     let time = text.parse::<jiff::Timestamp>().map_err(|_| {
         let problem = "is neither a position (1234) nor an RFC 3339 time (2026-01-31T12:00:00Z; \
                        a + in it is written %2B)";
-        Problem::invalid("as_of", problem)
+        Problem::invalid(name, problem)
     })?;
-    let micros = u64::try_from(time.as_microsecond()).map_err(|_| {
-        Problem::invalid("as_of", "is before 1970; the ledger's clock begins there")
-    })?;
-    Ok(AsOf::Time(Timestamp::from_micros(micros)))
+    Ok(Timestamp::from_micros(u64::try_from(time.as_microsecond()).unwrap_or_default()))
 }
 
 /// Rows, with how fresh they are.

@@ -77,6 +77,10 @@ pub(super) fn of(error: ApiError) -> Status {
         ApiError::Conflict(conflict) => {
             (Code::FailedPrecondition, Type::Integrity, conflict.to_string())
         }
+        ApiError::Changed { now } => {
+            let message = format!("the stream has changed; it is {now} now");
+            (Code::FailedPrecondition, Type::Integrity, message)
+        }
         ApiError::Busy { what } => {
             let message = format!("the server has as many {what} as it takes; try again");
             (Code::ResourceExhausted, Type::Io, message)

@@ -30,6 +30,18 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {:?}", self.text()))
     }
 
+    /// The body of an answer that came in chunks.
+    pub(crate) fn dechunked(&self) -> Vec<u8> {
+        let (mut rest, mut whole) = (self.body.as_slice(), Vec::new());
+        while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+            let size = std::str::from_utf8(&rest[..end]).expect("a size is text");
+            let size = usize::from_str_radix(size, 16).expect("a size is a number");
+            whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+            rest = &rest[end + 2 + size + 2..];
+        }
+        whole
+    }
+
     /// The document, when it is a "yes".
     #[track_caller]
     pub(crate) fn ok(&self) -> Value {

@@ -50,7 +50,7 @@ async fn a_view_is_read_as_of_a_position_or_a_time() {
     assert_eq!(cents("2999-01-01T00:00:00%2B01:00").await, Some(70));
     let before = world.get(&format!("{ACCOUNTS}/a?as_of=1")).await;
     assert_eq!(before.problem("unknown-key")["position"], 1);
-    for moment in ["6", "yesterday", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z", "-1", ""] {
+    for moment in ["6", "yesterday", "2026-13-01T00:00:00Z", "-1", ""] {
         let answer = world.get(&format!("{ACCOUNTS}?as_of={moment}")).await;
         assert_eq!(answer.status, 400, "{moment}");
         assert_eq!(answer.problem("invalid")["field"], "as_of", "{moment}");
