@@ -23,13 +23,27 @@ impl World {
     }
 
     fn of(dir: TempDir) -> Self {
-        let mut child = serve(dir.path());
+        Self::within(dir, "", &[])
+    }
+
+    /// Of a directory within `dir`, with more arguments.
+    pub(crate) fn within(dir: TempDir, data: &str, args: &[&str]) -> Self {
+        let mut child = serve(&dir.path().join(data), args);
         let mut says = BufReader::new(child.stdout.take().expect("it speaks"));
         let mut line = String::new();
         says.read_line(&mut line).expect("it says where it is");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("said {line:?}"));
         let url = said["url"].as_str().expect("its address").to_owned();
         Self { child, url, dir: Some(dir) }
+    }
+
+    /// A token for a directory that nobody serves yet.
+    pub(crate) fn token(dir: &Path, name: &str, right: &str) -> String {
+        let mut command = Command::new(binary());
+        command.args(["token", "create", "--name", name, "--right", right, "--dir"]);
+        let made = command.arg(dir).output().expect("the binary factum is built");
+        let secret = String::from_utf8(made.stdout).expect("a secret");
+        secret.trim().to_owned()
     }
 
     /// Ends it as a power cut of the process would, and starts it again on the same directory.
@@ -70,9 +84,10 @@ impl Drop for World {
     }
 }
 
-fn serve(dir: &Path) -> Child {
+fn serve(dir: &Path, args: &[&str]) -> Child {
     let mut command = Command::new(binary());
     command.args(["--json", "serve", "--listen", "127.0.0.1:0", "--dir"]).arg(dir);
+    command.args(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().expect("the binary factum is built: cargo build --bin factum")
 }

@@ -14,14 +14,15 @@ use factum_proto::v1::{
 };
 
 use super::{Answers, Face};
-use crate::connection::stop;
+use crate::{connection::stop, umadb};
 
 /// The services that can be asked about; the empty name is the server as a whole.
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "",
     <LedgersServer<Face> as NamedService>::NAME,
     <CommandsServer<Face> as NamedService>::NAME,
     <ViewsServer<Face> as NamedService>::NAME,
+    umadb::SERVICE,
 ];
 
 #[tonic::async_trait]

@@ -34,6 +34,8 @@ mod v1 {
     tonic::include_proto!("umadb.v1");
 }
 
+/// What the service is called, when it is asked whether it is well.
+pub(crate) const SERVICE: &str = "umadb.v1.DCB";
 /// The metadata entry that names a ledger.
 const LEDGER: &str = "factum-ledger";
 /// The ledger of who names none.

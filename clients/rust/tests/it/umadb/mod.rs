@@ -1,5 +1,6 @@
 //! `umadb-client`: the Rust client of UmaDB.
 
+mod access;
 mod append;
 mod boundary;
 mod errors;
