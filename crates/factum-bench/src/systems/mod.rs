@@ -132,6 +132,8 @@ pub(crate) const KINDS: &[Kind] = &[
     #[cfg(feature = "peers")]
     umadb::KIND,
     #[cfg(feature = "peers")]
+    umadb::FACTUM,
+    #[cfg(feature = "peers")]
     postgres::KIND,
     #[cfg(feature = "peers")]
     sqlite::KIND,

@@ -1,5 +1,6 @@
 //! UmaDB: its own server in a process of its own, over gRPC, driven by its own client. It has no
-//! streams; the stream is one more tag.
+//! streams; the stream is one more tag. And Factum's server under the same client, which notices no
+//! difference: what is compared is the servers alone.
 
 use std::{path::Path, process::Command, sync::Arc};
 
@@ -23,6 +24,31 @@ pub(crate) const KIND: Kind = Kind {
     compresses: false,
     server: Some(LAUNCH),
     open,
+};
+
+/// Factum's server, spoken to as if it were UmaDB's.
+pub(crate) const FACTUM: Kind = Kind {
+    name: "factum-dcb",
+    version: || env!("CARGO_PKG_VERSION").to_owned(),
+    about: "factum serve under umadb-client, the defaults, the stream as a tag",
+    follows: true,
+    compresses: false,
+    server: Some(SERVE),
+    open,
+};
+
+const SERVE: Launch = Launch {
+    program: "factum",
+    elsewhere: &["target/release"],
+    prepare: |_, _| Ok(()),
+    command: |program, dir, port| {
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--dir").arg(dir.join("data"));
+        command.arg("--listen").arg(format!("127.0.0.1:{port}"));
+        command
+    },
+    address: |port| format!("http://127.0.0.1:{port}"),
+    missing: "build it with cargo build --release --bin factum",
 };
 
 const LAUNCH: Launch = Launch {
