@@ -79,6 +79,12 @@ impl Groups {
         Ok(groups)
     }
 
+    /// Keeps groups there.
+    #[cfg(test)]
+    pub(super) fn journal_is(&self, ledger: Arc<dyn Ledger>) {
+        self.journal.set(Journal::over(ledger)).ok().expect("it is set once, and first");
+    }
+
     fn has_journal(&self) -> Result<bool, Fault> {
         let Some(store) = &self.store else { return Ok(false) };
         Ok(store.ledgers()?.iter().any(|name| name == GROUPS_LEDGER))

@@ -16,6 +16,8 @@ mod groups;
 mod journal;
 mod keeper;
 mod name;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use draw::{Drawn, Given, State};
 pub(crate) use groups::{Groups, NewGroup};

@@ -311,10 +311,11 @@ async fn a_group_is_for_those_who_may_read_all_of_the_ledger() {
     append(&world, &["k:1"]).await;
     let _group = Asked::new(&world, json!({})).await;
     let (limited, read) = (json!({ "types": ["b"] }), json!({}));
-    for (rights, next, pause) in [(limited, "forbidden", "forbidden"), (read, "", "forbidden")] {
-        let mut rights = rights;
+    for (name, mut rights, next, pause) in
+        [("limited", limited, "forbidden", "forbidden"), ("reader", read, "", "forbidden")]
+    {
         (rights["verbs"], rights["ledgers"]) = (json!(["read"]), json!(["bank"]));
-        let token = json!({ "name": "t", "rights": [rights] }).to_string();
+        let token = json!({ "name": name, "rights": [rights] }).to_string();
         let made = world.post("/v1/tokens", &token).await.ok();
         let bearer = format!("Bearer {}", made["secret"].as_str().expect("a secret"));
         for (verb, expected) in [("next", next), ("pause", pause)] {
