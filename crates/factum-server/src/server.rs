@@ -151,6 +151,7 @@ impl Server {
         let Self { listener, config, apps, domains, store, tls, tokens, groups, stop, .. } = self;
         let stopping = stop.subscribe();
         let api = Api::new(apps, store, &config).with_tokens(Arc::clone(&tokens));
+        let auditing = tokio::spawn(Arc::clone(tokens.audit()).keep(stopping.clone()));
         let api = Arc::new(api.knowing(domains).with_groups(Arc::clone(&groups)));
         let access = Arc::new(Access::new(tokens, config.requires_token()));
         let metrics = Arc::clone(api.counted());
@@ -164,6 +165,9 @@ impl Server {
         };
         let faces = faces.observed(&metrics);
         connection::serve(listener, tls, faces, &config, &metrics, stop, shutdown).await;
+        if timeout(config.grace, auditing).await.is_err() {
+            tracing::warn!("what was refused last was not recorded in time");
+        }
         if timeout(config.grace, groups.close()).await.is_err() {
             tracing::warn!("a consumer group has not ended its work in time");
         }

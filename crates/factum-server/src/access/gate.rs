@@ -68,7 +68,7 @@ impl Gate {
             }
             Err(_) if is_open(request.uri().path()) => Ok(()),
             Err(_) => {
-                tracing::debug!(peer = %peer.address, "a stranger was turned away");
+                self.access.audit().authentication_failed(peer.address.ip());
                 Err(Stop::Stranger)
             }
         }

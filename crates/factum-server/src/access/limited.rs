@@ -30,10 +30,12 @@ const PROGRESS_EVERY: u64 = 1_024;
 /// A ledger, as far as somebody may see and write it.
 pub(crate) struct Limited {
     pub(crate) ledger: Arc<dyn Ledger>,
-    /// Whose keys are looked up.
+    /// Whose keys are looked up, and of those they act for: their names follow a control character.
     pub(crate) principal: ByteString,
     pub(crate) reads: Scope,
     pub(crate) appends: Scope,
+    /// Told of what is refused.
+    pub(crate) on_refusal: Box<dyn Fn() + Send + Sync>,
 }
 
 fn refused(problem: impl Into<String>) -> Invalid {
@@ -115,7 +117,7 @@ impl Limited {
 impl Ledger for Limited {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, AppendError>> {
         Box::pin(async move {
-            self.may_append(&append)?;
+            self.may_append(&append).inspect_err(|_| (self.on_refusal)())?;
             self.ledger.append(append).await
         })
     }
@@ -159,7 +161,8 @@ impl Ledger for Limited {
     }
 
     fn receipt(&self, key: IdempotencyKey) -> BoxFuture<'_, Result<Option<Receipt>, AppendError>> {
-        match key.principal == self.principal {
+        let rest = key.principal.strip_prefix(&*self.principal);
+        match rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_control)) {
             true => self.ledger.receipt(key),
             false => Box::pin(std::future::ready(Ok(None))),
         }

@@ -69,6 +69,7 @@ fn limited(ledger: &Arc<dyn Ledger>, rights: &[&str]) -> Limited {
         principal: principal.name().clone(),
         reads: Scope::of(&principal, Verb::Read, "l"),
         appends: Scope::of(&principal, Verb::Append, "l"),
+        on_refusal: Box::new(|| {}),
     }
 }
 

@@ -2,6 +2,7 @@
 //! face sees it; whether they may is decided inside the API's operations, so that a face that
 //! forgets to ask opens no door.
 
+mod audit;
 mod book;
 mod gate;
 mod hosts;
@@ -15,6 +16,7 @@ mod scope;
 mod secret;
 mod tokens;
 
+pub(crate) use audit::Audit;
 pub use book::{Token, TokenId};
 pub(crate) use gate::{Gate, Peer, Stop};
 pub(crate) use hosts::Origin;
@@ -42,6 +44,11 @@ pub(crate) struct Access {
 impl Access {
     pub(crate) fn new(tokens: Arc<Tokens>, required: bool) -> Self {
         Self { tokens, required }
+    }
+
+    /// What is to be recorded of who asks.
+    pub(crate) fn audit(&self) -> &Arc<Audit> {
+        self.tokens.audit()
     }
 
     /// Who sent a request with these headers (over HTTP) or this metadata (over gRPC). Whatever is

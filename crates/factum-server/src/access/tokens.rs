@@ -12,6 +12,7 @@ use factum_store::{
 use tokio::sync::Mutex;
 
 use super::{
+    audit::Audit,
     book::{Book, Entry, Token, TokenId},
     principal::Principal,
     rights::Right,
@@ -42,6 +43,7 @@ pub struct NewToken {
 /// The tokens of a data directory.
 pub struct Tokens {
     ledger: Arc<dyn Ledger>,
+    audit: Arc<Audit>,
     book: ArcSwap<Book>,
     /// One change at a time.
     changing: Mutex<()>,
@@ -74,7 +76,13 @@ impl Tokens {
             }
             next = page.next;
         }
-        Ok(Self { ledger, book: ArcSwap::from_pointee(book), changing: Mutex::default() })
+        let audit = Arc::new(Audit::new(Arc::clone(&ledger)));
+        Ok(Self { ledger, audit, book: ArcSwap::from_pointee(book), changing: Mutex::default() })
+    }
+
+    /// What else is recorded there.
+    pub(crate) fn audit(&self) -> &Arc<Audit> {
+        &self.audit
     }
 
     /// All of them, also those that are worth nothing any more, oldest first.

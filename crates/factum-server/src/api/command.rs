@@ -29,6 +29,7 @@ impl Api {
         let app = &served.app;
         if !principal.may_run(&request.command, &request.ledger) {
             let name = principal.name();
+            self.audit(|audit| audit.right_refused(name, Verb::Command, &request.ledger));
             let problem = format!("{name} has no right to the command {:?}", request.command);
             return Err(ApiError::Forbidden { problem });
         }

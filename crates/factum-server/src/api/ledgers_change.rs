@@ -4,7 +4,7 @@ use factum::{App, Fault, Store};
 use factum_store::Invalid;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{Api, ApiError, LedgerStatus, forbidden};
+use super::{Api, ApiError, LedgerStatus};
 use crate::access::{Extent, Principal, Verb};
 
 /// How long to wait before asking again whether a ledger is still in use.
@@ -87,7 +87,7 @@ impl Api {
     fn may_change(&self, principal: &Principal, name: &str) -> Result<(), ApiError> {
         match principal.extent(Verb::Admin, name) {
             Extent::All => Ok(()),
-            _ => Err(forbidden(principal, Verb::Admin, name, "")),
+            _ => Err(self.forbidden(principal, Verb::Admin, name, "")),
         }
     }
 

@@ -1,12 +1,12 @@
 //! Metrics: what was counted and how things stand, for whoever may read every ledger: the names of
 //! ledgers, commands and views are in them.
 
-use super::{Api, ApiError, forbidden, ledgers::status};
+use super::{Api, ApiError, ledgers::status};
 use factum::{App, Outcome};
 use factum_store::{NewEvent, Receipt};
 
 use crate::{
-    access::{Principal, Verb, is_system_ledger},
+    access::{Extent, Principal, Verb, is_system_ledger},
     machine::Disk,
     metrics::{Began, LedgerNow, Now},
 };
@@ -20,8 +20,9 @@ impl Api {
     pub(crate) async fn metrics(&self, principal: &Principal) -> Result<String, ApiError> {
         let ledgers = self.apps.all();
         let mut ledgers = ledgers.keys().filter(|ledger| !is_system_ledger(ledger));
-        if let Some(ledger) = ledgers.find(|ledger| !principal.may(Verb::Read, ledger)) {
-            return Err(forbidden(principal, Verb::Read, ledger, " all of"));
+        let hidden = |ledger: &&String| principal.extent(Verb::Read, ledger) != Extent::All;
+        if let Some(ledger) = ledgers.find(hidden) {
+            return Err(self.forbidden(principal, Verb::Read, ledger, " all of"));
         }
         let ready = self.ready(false).await.is_ready();
         let ledgers = self.ledgers_now().await?;

@@ -60,7 +60,7 @@ pub(crate) use view::AskView;
 
 use crate::{
     Config,
-    access::{Extent, Limited, Principal, Scope, Tokens, Verb},
+    access::{Audit, Extent, Limited, Principal, Scope, Tokens, Verb},
     consumers::Groups,
     metrics::Metrics,
 };
@@ -138,9 +138,17 @@ impl Api {
         let unknown = || ApiError::UnknownLedger { ledger: ledger.to_owned() };
         let served = self.apps.get(ledger).ok_or_else(unknown)?;
         match principal.extent(verb, ledger) {
-            Extent::Nothing => Err(unknown()),
-            Extent::Otherwise => Err(forbidden(principal, verb, ledger, "")),
-            extent => Ok((served, extent)),
+            Extent::Nothing => {
+                self.audit(|audit| audit.right_refused(principal.name(), verb, ledger));
+                Err(unknown())
+            }
+            Extent::Otherwise => Err(self.forbidden(principal, verb, ledger, "")),
+            extent => {
+                if verb == Verb::Admin {
+                    self.audit(|audit| audit.administered(principal.name(), ledger));
+                }
+                Ok((served, extent))
+            }
         }
     }
 
@@ -149,7 +157,7 @@ impl Api {
     fn app(&self, principal: &Principal, verb: Verb, ledger: &str) -> Result<App, ApiError> {
         match self.reach(principal, verb, ledger)? {
             (served, Extent::All) => Ok(served.app.clone()),
-            _ => Err(forbidden(principal, verb, ledger, " all of")),
+            _ => Err(self.forbidden(principal, verb, ledger, " all of")),
         }
     }
 
@@ -171,15 +179,31 @@ impl Api {
         match whole {
             true => Ok(ledger),
             false => {
+                let tokens = self.tokens.clone();
+                let (name, asked) = (principal.name().clone(), name.to_owned());
+                let on_refusal = Box::new(move || {
+                    if let Some(tokens) = &tokens {
+                        tokens.audit().right_refused(&name, verb, &asked);
+                    }
+                });
                 let principal = principal.name().clone();
-                Ok(Arc::new(Limited { ledger, principal, reads, appends }))
+                Ok(Arc::new(Limited { ledger, principal, reads, appends, on_refusal }))
             }
         }
     }
-}
 
-/// What is said to somebody who may do something else.
-fn forbidden(principal: &Principal, verb: Verb, ledger: &str, what: &str) -> ApiError {
-    let (name, verb) = (principal.name(), verb.name());
-    ApiError::Forbidden { problem: format!("{name} has no right to {verb}{what} {ledger}") }
+    /// Has something recorded of who asks, where that is kept.
+    fn audit(&self, note: impl FnOnce(&Audit)) {
+        if let Some(tokens) = &self.tokens {
+            note(tokens.audit());
+        }
+    }
+
+    /// What is said to somebody who may do something else.
+    fn forbidden(&self, principal: &Principal, verb: Verb, ledger: &str, what: &str) -> ApiError {
+        let name = principal.name();
+        self.audit(|audit| audit.right_refused(name, verb, ledger));
+        let verb = verb.name();
+        ApiError::Forbidden { problem: format!("{name} has no right to {verb}{what} {ledger}") }
+    }
 }

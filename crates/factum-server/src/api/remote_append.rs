@@ -11,7 +11,7 @@ use factum_store::{
 
 use super::{Api, ApiError, append::is_of_the_present, metrics::payload_bytes};
 use crate::{
-    access::{Principal, Verb},
+    access::{Extent, Principal, Verb},
     metrics::Began,
 };
 
@@ -48,7 +48,7 @@ impl Api {
     ) -> Result<Vec<Result<Receipt, AppendError>>, ApiError> {
         let (name, began) = (ledger, Began::now());
         let ledger = self.ledger(principal, Verb::Append, name)?;
-        let as_application = principal.may(Verb::Command, name);
+        let as_application = principal.extent(Verb::Command, name) == Extent::All;
         let bytes: Vec<_> = appends.iter().map(|append| payload_bytes(&append.events)).collect();
         let begin = |append: RemoteAppend| {
             check_types(&append.events, as_application)?;

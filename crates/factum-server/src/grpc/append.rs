@@ -4,8 +4,14 @@ use factum_proto::{Failure, Keyed, ledger, v1};
 use factum_store::{AppendError, Invalid, Receipt};
 use tonic::{Request, Response, Status};
 
-use super::{Face, failure::status};
-use crate::api::{RemoteAppend, RemoteKey};
+use super::{
+    Face,
+    failure::{failure, status},
+};
+use crate::{
+    access::YOUR_RIGHTS,
+    api::{RemoteAppend, RemoteKey},
+};
 
 impl Face {
     pub(super) async fn append_one(
@@ -56,6 +62,9 @@ pub(super) fn outcome(
 ) -> Result<v1::Receipt, Failure> {
     match answer {
         Some(Ok(receipt)) => Ok(receipt.into()),
+        Some(Err(AppendError::Invalid(invalid))) if invalid.field == YOUR_RIGHTS => {
+            Err(failure(invalid.into()))
+        }
         Some(Err(error)) => Err(error.into()),
         None => {
             let why = "the ledger gave no answer".to_owned();

@@ -162,6 +162,100 @@ async fn a_rotation_holds_at_once_and_a_restart_changes_nothing() {
     assert!(one["rotated_at"].is_string() && one["revoked_at"].is_null(), "{one}");
 }
 
+/// What is refused is recorded, at the latest when the server ends.
+#[tokio::test]
+async fn what_was_refused_and_administered_is_in_the_access_ledger() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let open = async || {
+        let store = Store::open(dir.path().to_str().expect("a path")).expect("opens");
+        if store.ledgers().expect("can be read").is_empty() {
+            store.create("bank").expect("is made");
+        }
+        World::of_with(store, [bank::domain()], |config| config.require_token = true).await
+    };
+    let world = open().await;
+    let admin = format!("Bearer {}", world.first_token.as_deref().expect("was made"));
+    let rights = json!([{ "verbs": ["read"], "ledgers": ["bank"] }]);
+    let (_, reader) = token(&world, &admin, "reader", &rights).await;
+    let append = json!({ "events": [{ "type": "a", "data": 1 }] });
+    for _ in 0..3 {
+        get(&world, "Bearer x", "/v1/ledgers").await.problem("unauthenticated");
+        post(&world, &reader, "/v1/ledgers/bank/events", &append).await.problem("forbidden");
+    }
+    get(&world, &reader, "/v1/tokens").await.problem("forbidden");
+    post(&world, &admin, "/v1/ledgers/bank/compactions", &json!({})).await.ok();
+    world.stop().await;
+    let world = open().await;
+    let events = get(&world, &admin, "/v1/ledgers/_access/events").await.ok();
+    let mut counts = std::collections::BTreeMap::<String, u64>::new();
+    for event in events["events"].as_array().expect("a list") {
+        for thing in event["data"]["happened"].as_array().into_iter().flatten() {
+            let text = |field: &str| thing[field].as_str().unwrap_or_default().to_owned();
+            let kind = event["type"].as_str().expect("text");
+            let what = format!("{kind} {} {} {}", text("principal"), text("verb"), text("ledger"));
+            *counts.entry(what).or_default() += thing["count"].as_u64().expect("a number");
+        }
+    }
+    let expected = [
+        ("admin.used first-admin admin bank", 1),
+        ("authentication.failed   ", 3),
+        ("right.refused reader admin *", 1),
+        ("right.refused reader append bank", 3),
+    ];
+    let counts: Vec<_> = counts.iter().map(|(what, count)| (what.as_str(), *count)).collect();
+    assert_eq!(counts, expected);
+    let text = events.to_string();
+    assert!(!text.contains(&admin[31..]), "no secret is in it");
+}
+
+/// A reader who may see some types and tags, by every way that shows events.
+#[tokio::test]
+async fn a_limited_reader_sees_what_is_theirs_by_every_way() {
+    let (world, admin) = guarded().await;
+    let path = "/v1/ledgers/bank/events";
+    let events = json!({ "events": [
+        { "type": "order.placed", "tags": ["tenant:7"], "data": 1 },
+        { "type": "order.placed", "tags": ["tenant:8"], "data": 2, "stream": "s-8" },
+        { "type": "secret.told", "tags": ["tenant:7"], "data": 3 },
+    ]});
+    post(&world, &admin, path, &events).await.ok();
+    let limited = json!([{
+        "verbs": ["read", "append"], "ledgers": ["bank"], "types": ["order.*"], "tags": ["tenant:7"],
+    }]);
+    let (_, limited) = token(&world, &admin, "limited", &limited).await;
+    let seen = async |query: &str| -> Vec<u64> {
+        let page = get(&world, &limited, &format!("{path}{query}")).await.ok();
+        let events = page["events"].as_array().expect("a list").iter();
+        events.map(|event| event["position"].as_u64().expect("a number")).collect()
+    };
+    for query in ["", "?system=true", "?direction=backward", "?type=order.placed", "?tag=tenant:7"]
+    {
+        assert_eq!(seen(query).await, [1], "{query}");
+    }
+    for query in ["?type=secret.told", "?tag=tenant:8", "?stream=s-8", "?after=1"] {
+        assert_eq!(seen(query).await, [0_u64; 0], "{query}");
+    }
+    let mut stream = Request::new("GET", path).bearer(&limited).stream(world.address).await;
+    assert_eq!(stream.next().await.and_then(|frame| frame.id), Some(1));
+    assert_eq!(stream.next().await.map(|frame| frame.event).as_deref(), Some("caught-up"));
+    get(&world, &limited, "/v1/ledgers/bank/streams/s-8").await.problem("forbidden");
+    for path in ["/v1/ledgers/bank/views", "/v1/ledgers/bank/views/accounts", "/metrics"] {
+        get(&world, &limited, path).await.problem("forbidden");
+    }
+    let described = get(&world, &limited, "/v1/ledgers/bank").await.ok();
+    assert_eq!((&described["views"], &described["application"]), (&json!([]), &Value::Null));
+    for (tags, status) in [(json!(["tenant:7"]), 200), (json!(["tenant:8"]), 403), (json!([]), 403)]
+    {
+        let append = json!({ "events": [{ "type": "order.placed", "tags": tags, "data": 4 }] });
+        assert_eq!(post(&world, &limited, path, &append).await.status, status, "{append}");
+    }
+    let oracle = json!({
+        "events": [{ "type": "order.placed", "tags": ["tenant:7"], "data": 5 }],
+        "conditions": [{ "no_match": [{ "tags": ["tenant:8"] }], "after": 0 }],
+    });
+    post(&world, &limited, path, &oracle).await.problem("forbidden");
+}
+
 #[tokio::test]
 async fn what_is_no_token_to_make_is_said() {
     let (world, admin) = guarded().await;
