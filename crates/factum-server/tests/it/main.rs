@@ -11,6 +11,7 @@ mod guard;
 mod ledgers;
 mod listen;
 mod malformed;
+mod matrix;
 mod metrics;
 mod reading;
 mod routes;

@@ -1,0 +1,347 @@
+//! Who may what, as a matrix: every route of HTTP and every method of gRPC, asked without a token,
+//! with every right but the one that it needs, and with that right alone. The rows are what the
+//! server says of itself, so none is missing; a row without a declared need fails.
+
+use std::collections::BTreeSet;
+
+use factum_proto::v1;
+use prost::Message;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    client::{Answer, Request},
+    world::World,
+};
+
+/// What somebody needs for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Nothing: a stranger may ask.
+    Nothing,
+    /// To be known.
+    Name,
+    /// The right to these verbs on the ledger.
+    On(&'static [&'static str]),
+    /// The right to administer every ledger.
+    Everything,
+}
+
+use Need::{Everything, Name, Nothing, On};
+
+const READ: Need = On(&["read"]);
+const APPEND: Need = On(&["append"]);
+const COMMAND: Need = On(&["command"]);
+/// What is kept of a stream is looked up and changed.
+const KEEP: Need = On(&["append", "read"]);
+
+/// The needs over HTTP, and a body that can be read.
+const ROUTES: &[(&str, &str, Need, &str)] = &[
+    ("GET", "/", Name, ""),
+    ("GET", "/openapi.json", Name, ""),
+    ("GET", "/docs", Name, ""),
+    ("GET", "/docs/style.css", Name, ""),
+    ("GET", "/health", Nothing, ""),
+    ("GET", "/ready", Nothing, ""),
+    ("GET", "/metrics", READ, ""),
+    ("GET", "/problems", Nothing, ""),
+    ("GET", "/problems/{problem}", Nothing, ""),
+    ("GET", "/v1/ledgers", Name, ""),
+    ("GET", "/v1/ledgers/{ledger}", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/events", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/events", APPEND, r#"{"events":[{"type":"a","data":1}]}"#),
+    ("GET", "/v1/ledgers/{ledger}/streams/{stream}", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/streams/{stream}/metadata", KEEP, r#"{"max_count":9}"#),
+    ("POST", "/v1/ledgers/{ledger}/streams/{stream}/delete", KEEP, "{}"),
+    ("POST", "/v1/ledgers/{ledger}/streams/{stream}/tombstone", KEEP, "{}"),
+    ("POST", "/v1/ledgers/{ledger}/compactions", On(&["admin"]), "{}"),
+    ("GET", "/v1/ledgers/{ledger}/commands", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/commands/{command}", COMMAND, r#"{"account":"a"}"#),
+    ("GET", "/v1/ledgers/{ledger}/views", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/views/{view}", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/views/{view}/{key}", READ, ""),
+    ("GET", "/v1/tokens", Everything, ""),
+    (
+        "POST",
+        "/v1/tokens",
+        Everything,
+        r#"{"name":"new","rights":[{"verbs":["read"],"ledgers":["bank"]}]}"#,
+    ),
+    ("GET", "/v1/tokens/{token}", Everything, ""),
+    ("POST", "/v1/tokens/{token}/rotate", Everything, "{}"),
+    ("POST", "/v1/tokens/{token}/revoke", Everything, "{}"),
+];
+
+/// The needs over gRPC.
+const METHODS: &[(&str, Need)] = &[
+    ("/factum.v1.Ledgers/ListLedgers", Name),
+    ("/factum.v1.Ledgers/Head", READ),
+    ("/factum.v1.Ledgers/Append", APPEND),
+    ("/factum.v1.Ledgers/AppendStream", APPEND),
+    ("/factum.v1.Ledgers/Read", READ),
+    ("/factum.v1.Ledgers/Subscribe", READ),
+    ("/factum.v1.Ledgers/DescribeStream", READ),
+    ("/factum.v1.Ledgers/FindEvent", READ),
+    ("/factum.v1.Ledgers/FindReceipt", READ),
+    ("/factum.v1.Ledgers/PositionAt", READ),
+    ("/factum.v1.Commands/Run", COMMAND),
+    ("/factum.v1.Views/ListViews", READ),
+    ("/factum.v1.Views/Ask", READ),
+    ("/umadb.v1.DCB/Read", READ),
+    ("/umadb.v1.DCB/Subscribe", READ),
+    ("/umadb.v1.DCB/Append", APPEND),
+    ("/umadb.v1.DCB/Head", READ),
+    ("/umadb.v1.DCB/GetTrackingInfo", READ),
+];
+
+/// How something was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// To somebody who may, whatever else is wrong.
+    Yes,
+    /// To a stranger.
+    WhoAreYou,
+    /// To somebody who may not.
+    No,
+}
+
+/// A token for these verbs on the ledger, as a header.
+async fn token(world: &World, admin: &str, name: String, verbs: &[&str], on: &str) -> String {
+    let body = json!({ "name": name, "rights": [{ "verbs": verbs, "ledgers": [on] }] }).to_string();
+    let request = Request::new("POST", "/v1/tokens").bearer(admin).json(&body);
+    let made = request.send(world.address).await.ok();
+    format!("Bearer {}", made["secret"].as_str().expect("text"))
+}
+
+/// A server, and who has every right but one, and that one alone.
+async fn prepared(n: usize, need: Need) -> (World, Option<String>, String) {
+    let world = World::with(|config| config.require_token = true).await;
+    let admin = format!("Bearer {}", world.first_token.as_deref().expect("was made"));
+    let all = ["append", "read", "command", "admin"];
+    let (wrong, right, on) = match need {
+        Nothing | Name => (None, &["read"][..], "none"),
+        On(verbs) => {
+            (Some(all.into_iter().filter(|verb| *verb != verbs[0]).collect()), verbs, "bank")
+        }
+        Everything => (Some(vec!["append", "read", "command"]), &["admin"][..], "*"),
+    };
+    let wrong = match wrong {
+        None => None,
+        Some(verbs) => {
+            let verbs: Vec<&str> = verbs;
+            Some(token(&world, &admin, format!("wrong-{n}"), &verbs, on).await)
+        }
+    };
+    let right = token(&world, &admin, format!("right-{n}"), right, on).await;
+    (world, wrong, right)
+}
+
+async fn over_http(world: &World, bearer: &str, method: &str, path: &str, body: &str) -> Said {
+    let path = [
+        ("{ledger}", "bank"),
+        ("{stream}", "s"),
+        ("{view}", "accounts"),
+        ("{key}", "a"),
+        ("{command}", "open"),
+        ("{problem}", "bug"),
+        ("{token}", "0000000000000000"),
+    ]
+    .iter()
+    .fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
+    let request = Request::new(method, &path).bearer(bearer);
+    let request = if body.is_empty() { request } else { request.json(body) };
+    let answer = request.send(world.address).await;
+    match (answer.status, slug(&answer).as_str()) {
+        (401, "unauthenticated") => Said::WhoAreYou,
+        (403, "forbidden") | (404, "unknown-ledger") => Said::No,
+        (401 | 403, other) => panic!("{method} {path} answered {other}"),
+        _ => Said::Yes,
+    }
+}
+
+fn slug(answer: &Answer) -> String {
+    match answer.header("content-type") {
+        Some("application/problem+json") => {
+            let document = answer.json();
+            let uri = document["type"].as_str().expect("a type");
+            uri.trim_start_matches("/problems/").to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+#[tokio::test]
+async fn no_cell_of_http_is_empty_or_wrong() {
+    let world = World::start().await;
+    let index = world.get("/").await.ok();
+    let routes = index["routes"].as_array().expect("a list").iter();
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let routes: BTreeSet<_> =
+        routes.map(|route| (text(&route["method"]), text(&route["path"]))).collect();
+    let declared = ROUTES.iter().map(|(method, path, ..)| (method.to_string(), path.to_string()));
+    assert_eq!(routes, declared.collect(), "a route has no need declared here, or is gone");
+    for (n, (method, path, need, body)) in ROUTES.iter().enumerate() {
+        let (world, wrong, right) = prepared(n, *need).await;
+        let ask = async |bearer: &str| over_http(&world, bearer, method, path, body).await;
+        let stranger = if *need == Nothing { Said::Yes } else { Said::WhoAreYou };
+        for bearer in ["", "Bearer x"] {
+            assert_eq!(ask(bearer).await, stranger, "{method} {path} {bearer}");
+        }
+        if let Some(wrong) = wrong {
+            assert_eq!(ask(&wrong).await, Said::No, "{method} {path} with a wrong right");
+        }
+        assert_eq!(ask(&right).await, Said::Yes, "{method} {path} with the right one");
+    }
+}
+
+/// The services of a set of descriptors, as far as they are needed.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Files {
+    #[prost(message, repeated, tag = "1")]
+    files: Vec<File>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct File {
+    #[prost(string, tag = "2")]
+    package: String,
+    #[prost(message, repeated, tag = "6")]
+    services: Vec<Service>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Service {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, repeated, tag = "2")]
+    methods: Vec<Method>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Method {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+/// A message that the method can read.
+fn message(path: &str) -> Vec<u8> {
+    let ledger = || "bank".to_owned();
+    let event = || v1::NewEvent { r#type: "a".into(), data: "{}".into(), ..Default::default() };
+    match path.trim_start_matches("/factum.v1.") {
+        "Ledgers/Append" => {
+            v1::AppendRequest { ledger: ledger(), events: vec![event()], ..Default::default() }
+                .encode_to_vec()
+        }
+        "Ledgers/AppendStream" => v1::AppendStreamRequest {
+            ledger: ledger(),
+            events: vec![event()],
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "Ledgers/DescribeStream" => {
+            v1::DescribeStreamRequest { ledger: ledger(), stream: "s".into() }.encode_to_vec()
+        }
+        "Ledgers/FindEvent" => {
+            let id = "00000000-0000-4000-8000-000000000000".to_owned();
+            v1::FindEventRequest { ledger: ledger(), id }.encode_to_vec()
+        }
+        "Ledgers/FindReceipt" => {
+            let key = v1::Key {
+                key: "k".into(),
+                request_hash: Some(vec![0; 32].into()),
+                ..Default::default()
+            };
+            v1::FindReceiptRequest { ledger: ledger(), key: Some(key) }.encode_to_vec()
+        }
+        "Commands/Run" => v1::RunRequest {
+            ledger: ledger(),
+            command: "open".into(),
+            input: r#"{"account":"a"}"#.into(),
+            key: None,
+        }
+        .encode_to_vec(),
+        "Views/Ask" => {
+            v1::AskRequest { ledger: ledger(), view: "accounts".into(), ..Default::default() }
+                .encode_to_vec()
+        }
+        // The ledger is the first field of all others of ours, and a header of the foreign ones.
+        other if other.starts_with('/') => Vec::new(),
+        _ => v1::HeadRequest { ledger: ledger() }.encode_to_vec(),
+    }
+}
+
+/// Asks, and reads until it is known what is said: some answers go on for ever.
+async fn over_grpc(world: &World, bearer: &str, path: &str) -> Said {
+    let (message, address) = (message(path), world.address);
+    let length = message.len() + 5;
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/grpc\r\n\
+         TE: trailers\r\nConnection: close\r\nAuthorization: {bearer}\r\nfactum-ledger: bank\r\n\
+         Content-Length: {length}\r\n\r\n"
+    );
+    let mut asked = head.into_bytes();
+    asked.push(0);
+    asked.extend_from_slice(&u32::try_from(message.len()).expect("is short").to_be_bytes());
+    asked.extend_from_slice(&message);
+    let mut connection = TcpStream::connect(address).await.expect("connects");
+    connection.write_all(&asked).await.expect("can write");
+    let (mut answer, mut begun) = (Vec::new(), false);
+    while !begun && connection.read_buf(&mut answer).await.expect("can read") > 0 {
+        let text = String::from_utf8_lossy(&answer);
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        // A subscription says no at once, or nothing until there is an event.
+        let silent = path.ends_with("Subscribe");
+        begun = body.is_some_and(|body| silent || !(body.is_empty() || body.starts_with("0\r\n")));
+    }
+    let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+    assert!(text.starts_with("http/1.1 200"), "{path}: {text}");
+    let status = text.split("grpc-status: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+    match status {
+        Some("16") => Said::WhoAreYou,
+        Some("7" | "5") => Said::No,
+        // A stream of appends has an answer for each.
+        None if text.contains("has no right to") => Said::No,
+        _ => Said::Yes,
+    }
+}
+
+#[tokio::test]
+async fn no_cell_of_grpc_is_empty_or_wrong() {
+    let files = Files::decode(factum_proto::FILE_DESCRIPTOR_SET).expect("a set of descriptors");
+    let mut methods = BTreeSet::new();
+    for file in files.files.iter().filter(|file| file.package.starts_with("factum.")) {
+        for service in &file.services {
+            for method in &service.methods {
+                methods.insert(format!("/{}.{}/{}", file.package, service.name, method.name));
+            }
+        }
+    }
+    let ours = METHODS.iter().filter(|(path, _)| path.starts_with("/factum."));
+    let declared = ours.map(|(path, _)| path.to_string()).collect();
+    assert_eq!(methods, declared, "a method has no need declared here, or is gone");
+    for (n, (path, need)) in METHODS.iter().enumerate() {
+        let (world, wrong, right) = prepared(n, *need).await;
+        for bearer in ["", "Bearer x"] {
+            assert_eq!(over_grpc(&world, bearer, path).await, Said::WhoAreYou, "{path} {bearer}");
+        }
+        if let Some(wrong) = wrong {
+            let said = over_grpc(&world, &wrong, path).await;
+            assert_eq!(said, Said::No, "{path} with a wrong right");
+        }
+        let said = over_grpc(&world, &right, path).await;
+        // What is not there is not found, too: then the right is what makes no difference.
+        let missing =
+            matches!(*path, "/factum.v1.Ledgers/FindEvent" | "/factum.v1.Ledgers/FindReceipt");
+        assert!(said == Said::Yes || missing, "{path} with the right one");
+    }
+    // Beside them there are the health of the server, which everybody may ask, and reflection.
+    let world = World::with(|config| config.require_token = true).await;
+    assert_eq!(over_grpc(&world, "", "/grpc.health.v1.Health/Check").await, Said::Yes);
+    for version in ["v1", "v1alpha"] {
+        let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+        assert_eq!(over_grpc(&world, "", &path).await, Said::WhoAreYou);
+    }
+}
