@@ -41,11 +41,15 @@ pub struct Config {
     pub connections_max: usize,
     /// Requests at a time on one connection, over HTTP/2. 256.
     pub streams_max: u32,
+    /// Requests a second from one address; 0 is no limit. 0.
+    pub peer_requests_per_second: u32,
+    /// Requests a second of one principal, wherever it is; 0 is no limit. 0.
+    pub principal_requests_per_second: u32,
     /// Commands and appends at a time. 64.
     pub commands_max: usize,
     /// Reads of events and views at a time. 32.
     pub queries_max: usize,
-    /// Streams of events at a time. 512.
+    /// Streams of events at a time. 4,096.
     pub subscriptions_max: usize,
     /// Consumers that wait for events of a group at a time. 512.
     pub consumers_max: usize,
@@ -56,6 +60,7 @@ pub struct Config {
     #[serde(with = "bytes")]
     pub body_bytes_max: usize,
     /// Bytes of one gRPC message. 20 MiB: an append of 16 MiB, and what is around it.
+    #[serde(with = "bytes")]
     pub message_bytes_max: usize,
     /// Bytes of all bodies that are being received at a time. 64 MiB.
     #[serde(with = "bytes")]
@@ -69,7 +74,8 @@ pub struct Config {
     /// How long a body may take. 30 s.
     #[serde(with = "span")]
     pub body_timeout: Duration,
-    /// How long a client may take nothing of an answer before the connection is closed. 60 s.
+    /// How long a client may take nothing of an answer before the connection is closed, and
+    /// nothing of a stream before that is ended. 60 s.
     #[serde(with = "span")]
     pub write_timeout: Duration,
     /// How long a read waits for a view to see the position in `after`. 5 s.
@@ -98,10 +104,12 @@ impl Default for Config {
             tls: None,
             connections_max: 8_192,
             streams_max: 256,
+            peer_requests_per_second: 0,
+            principal_requests_per_second: 0,
             commands_max: 64,
             queries_max: 32,
-            subscriptions_max: 512,
             consumers_max: 512,
+            subscriptions_max: 4_096,
             patience: Duration::from_secs(2),
             body_bytes_max: 4 << 20,
             message_bytes_max: 20 << 20,

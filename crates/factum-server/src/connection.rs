@@ -35,6 +35,11 @@ use crate::{
 /// How long to wait after the system refused a connection, for instance for want of descriptors.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
+/// Streams that a client may have reset before the server has looked at them.
+const RESETS_MAX: usize = 32;
+/// Bytes of a stream's answer that are kept until the client takes them, over HTTP/2.
+const SEND_BYTES_MAX: usize = 256 << 10;
+
 /// Serves connections until `shutdown` resolves, then lets the open ones end within the grace.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -188,6 +193,11 @@ fn protocols(config: &Config) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
         .max_concurrent_streams(config.streams_max)
+        // Streams that a client opens and resets at once cost it nothing and the server work: after
+        // so many of them, and of its own mistakes, the connection ends (CVE-2023-44487).
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
+        .max_send_buf_size(SEND_BYTES_MAX)
         .keep_alive_interval(config.heartbeat)
         .keep_alive_timeout(config.head_timeout);
     http

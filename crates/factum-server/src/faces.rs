@@ -4,6 +4,7 @@
 use std::{
     convert::Infallible,
     future::Future,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -19,6 +20,7 @@ use crate::{
     grpc, http as http_face,
     metrics::Metrics,
     observe::observed,
+    rates::{Rates, sender},
     umadb,
 };
 
@@ -28,6 +30,13 @@ pub(crate) struct Faces {
     pub(crate) gate: Arc<Gate>,
     pub(crate) http: Router,
     pub(crate) grpc: Router,
+    pub(crate) limits: Arc<Limits>,
+}
+
+/// How many requests an address may make, and where those that are too many are counted.
+pub(crate) struct Limits {
+    pub(crate) rates: Rates<IpAddr>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The same, for one connection.
@@ -69,6 +78,10 @@ impl Faces {
 
     fn answer(&mut self, mut request: Request<Body>, peer: &Peer) -> Answer {
         let stopped = stopped(&request);
+        if !self.limits.rates.allow(|| sender(peer.address.ip())) {
+            self.limits.metrics.limited.inc();
+            return Answer::now(stopped(Stop::TooMany));
+        }
         let from = match self.gate.check(&request) {
             Ok(from) => from,
             Err(stop) => return Answer::now(stopped(stop)),

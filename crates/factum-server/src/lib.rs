@@ -15,6 +15,7 @@ pub mod json;
 mod machine;
 mod metrics;
 mod observe;
+mod rates;
 mod schema;
 mod server;
 mod tls;

@@ -18,8 +18,9 @@ use crate::{
     api::Api,
     connection,
     consumers::Groups,
-    faces::Faces,
+    faces::{Faces, Limits},
     grpc, http, machine,
+    rates::Rates,
     tls::Tls,
     umadb,
 };
@@ -162,6 +163,10 @@ impl Server {
                 grpc::router(Arc::clone(&api), &config, stopping.clone()),
                 umadb::Dcb::new(Arc::clone(&api), stopping),
             ),
+            limits: Arc::new(Limits {
+                rates: Rates::new(config.peer_requests_per_second),
+                metrics: Arc::clone(&metrics),
+            }),
         };
         let faces = faces.observed(&metrics);
         connection::serve(listener, tls, faces, &config, &metrics, stop, shutdown).await;

@@ -34,6 +34,8 @@ pub(crate) enum Stop {
     Host(String),
     /// It comes from a page that may not ask.
     Origin(String),
+    /// Too many come from the same address.
+    TooMany,
     /// Who asks is not known.
     Stranger,
 }

@@ -121,7 +121,7 @@ mod tests {
             |stop| match stop {
                 Stop::Host(_) => "host",
                 Stop::Origin(_) => "origin",
-                Stop::Stranger => "stranger",
+                Stop::TooMany | Stop::Stranger => "stranger",
             },
         )
     }

@@ -75,11 +75,6 @@ impl Served {
 }
 
 impl Gone {
-    /// Whether it is so already.
-    pub(crate) fn is(&self) -> bool {
-        *self.0.borrow()
-    }
-
     /// Resolves when the ledger is served no more.
     pub(crate) async fn wait(&mut self) {
         if self.0.wait_for(|gone| *gone).await.is_err() {

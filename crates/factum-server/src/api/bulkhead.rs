@@ -59,7 +59,8 @@ impl Bulkheads {
     pub(crate) fn now(&self) -> Vec<PlacesNow> {
         let waiting = PlacesNow { of: "waiting_queries", ..self.waiting_queries.now() };
         let (commands, queries) = (self.commands.now(), self.queries.now());
-        vec![commands, queries, waiting, self.subscriptions.now(), self.compactions.now()]
+        let (subscriptions, consumers) = (self.subscriptions.now(), self.consumers.now());
+        vec![commands, queries, waiting, subscriptions, consumers, self.compactions.now()]
     }
 }
 

@@ -34,7 +34,7 @@ mod view;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use factum::{App, Domain, Store};
-use factum_store::Ledger;
+use factum_store::{ByteString, Ledger};
 
 pub(crate) use append::AppendEvents;
 use apps::{Apps, Served};
@@ -54,7 +54,8 @@ pub(crate) use receipt::KeyUse;
 pub(crate) use remote_append::{RemoteAppend, RemoteKey};
 pub(crate) use scan::{Scan, ScanEvents};
 pub(crate) use streams::{Change, ChangeStream, version};
-pub(crate) use subscribe::{SubscribeEvents, Subscription};
+use subscribe::Heads;
+pub(crate) use subscribe::{Looking, SubscribeEvents, Subscription};
 pub(crate) use tracking::Tracking;
 pub(crate) use view::AskView;
 
@@ -63,6 +64,7 @@ use crate::{
     access::{Audit, Extent, Limited, Principal, Scope, Tokens, Verb},
     consumers::Groups,
     metrics::Metrics,
+    rates::Rates,
 };
 
 /// Everything that can be asked of a server.
@@ -82,6 +84,11 @@ pub(crate) struct Api {
     /// Free room on the disk below which the server is not ready.
     disk_free_min: u64,
     metrics: Arc<Metrics>,
+    heads: Arc<Heads>,
+    /// How long a reader of a stream may take nothing.
+    slowest: Duration,
+    /// How many requests a principal may make.
+    rates: Rates<ByteString>,
 }
 
 impl Api {
@@ -97,6 +104,9 @@ impl Api {
             view_deadline: config.view_deadline,
             disk_free_min: config.disk_free_bytes_min,
             metrics: Arc::default(),
+            heads: Arc::default(),
+            slowest: config.write_timeout,
+            rates: Rates::new(config.principal_requests_per_second),
         }
     }
 
@@ -135,6 +145,10 @@ impl Api {
         verb: Verb,
         ledger: &str,
     ) -> Result<(Arc<Served>, Extent), ApiError> {
+        if !self.rates.allow(|| principal.name().clone()) {
+            self.metrics.limited.inc();
+            return Err(ApiError::Busy { what: "requests of yours" });
+        }
         let unknown = || ApiError::UnknownLedger { ledger: ledger.to_owned() };
         let served = self.apps.get(ledger).ok_or_else(unknown)?;
         match principal.extent(verb, ledger) {

@@ -8,12 +8,12 @@ use factum_consumers::{Definition, Group, Offered};
 use factum_store::{Ledger, Position, Read, RecordedEvent, Signal, Subscribe};
 use tokio::sync::Semaphore;
 
-use crate::api::Subscription;
+use crate::api::Looking;
 
 /// What a group follows.
 pub(super) struct Feed {
     definition: Definition,
-    signals: Subscription,
+    signals: Looking,
     /// What was found and not offered yet: as much as one look finds.
     found: VecDeque<Signal>,
 }
@@ -27,7 +27,7 @@ impl Feed {
         looks: Arc<Semaphore>,
     ) -> Self {
         let query = definition.query.clone();
-        let signals = Subscription::over(ledger.subscribe(Subscribe { query, after }), looks);
+        let signals = Looking::over(ledger.subscribe(Subscribe { query, after }), looks);
         Self { definition: definition.clone(), signals, found: VecDeque::new() }
     }
 

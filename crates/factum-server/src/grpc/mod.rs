@@ -85,6 +85,7 @@ impl Face {
 pub(crate) fn stopped(stop: Stop) -> http::Response<Body> {
     let status = match stop {
         Stop::Host(said) | Stop::Origin(said) => Failure::new(Reason::Forbidden, said).into(),
+        Stop::TooMany => failure::status(ApiError::Busy { what: "requests of yours" }),
         Stop::Stranger => failure::status(ApiError::Unauthenticated),
     };
     status.into_http()

@@ -184,7 +184,7 @@ mod tests {
             (reused.into(), 422, "key-reused"),
             (ended.into(), 410, "stream-ended"),
             (timeout.into(), 503, "view-behind"),
-            (ApiError::Busy { what: "commands" }, 503, "busy"),
+            (ApiError::Busy { what: "commands" }, 429, "busy"),
             (ApiError::Stopping, 503, "unavailable"),
             (ReadError::Unavailable(said.clone()).into(), 503, "unavailable"),
             (Fault::from(still).into(), 503, "unavailable"),

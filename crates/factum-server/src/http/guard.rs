@@ -36,6 +36,7 @@ pub(crate) fn stopped(stop: Stop) -> Response {
     let mut response = match stop {
         Stop::Host(said) => Problem::new(Kind::HostNotAllowed, said),
         Stop::Origin(said) => Problem::new(Kind::OriginNotAllowed, said),
+        Stop::TooMany => ApiError::Busy { what: "requests of yours" }.into(),
         Stop::Stranger => ApiError::Unauthenticated.into(),
     }
     .into_response();

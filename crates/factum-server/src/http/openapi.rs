@@ -165,7 +165,7 @@ fn refusal(status: u16, kinds: &[Kind], problem: &Value) -> Value {
             "application/problem+json": { "schema": { "allOf": [problem, exactly] } },
         },
     });
-    if status == 503 {
+    if matches!(status, 429 | 503) {
         answer["headers"] = json!({
             "Retry-After": {
                 "description": "seconds to wait before trying again",

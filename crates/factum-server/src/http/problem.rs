@@ -160,7 +160,7 @@ pub(crate) const TYPES: [ProblemType; 40] = [
         "Nothing was written, and nothing ever will be under this name: use another stream."),
     row(Kind::ViewBehind, "view-behind", 503, "The view has not seen the position in time",
         "Try again: the receipt stays valid. `position` says how far the view is."),
-    row(Kind::Busy, "busy", 503, "The server has as many requests of this kind as it takes",
+    row(Kind::Busy, "busy", 429, "More requests of this kind, or of yours, than the server takes",
         "Nothing was changed. Try again after the time in the Retry-After header."),
     row(Kind::NotReady, "not-ready", 503, "Requests are better sent elsewhere",
         "Only /ready answers this. `detail` says why: the server stops, a ledger takes no appends \
@@ -295,7 +295,7 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status.as_u16(), 429 | 503) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

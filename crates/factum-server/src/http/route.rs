@@ -209,7 +209,8 @@ impl Route {
     /// Every kind of "no" that it can say, in the order of the table.
     pub(crate) fn all_problems(&self) -> Vec<Kind> {
         use Kind::*;
-        let mut all = vec![HostNotAllowed, OriginNotAllowed, Malformed, UnknownParameter, Bug];
+        let mut all =
+            vec![HostNotAllowed, OriginNotAllowed, Malformed, UnknownParameter, Busy, Bug];
         if !self.parameters.is_empty() || !self.headers.is_empty() || self.path.contains('{') {
             all.push(Invalid);
         }

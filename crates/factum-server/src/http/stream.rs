@@ -1,7 +1,8 @@
 //! Events as server-sent events. `id` is a position, so that a client that comes back with
 //! `Last-Event-ID` goes on after what it saw, without a gap and without a repetition (G6).
 //!
-//! The stream is drawn by the connection as it has room: nothing is kept for a slow reader.
+//! The stream is drawn by the connection as it has room: nothing is kept for a slow reader. A stream
+//! that the server ends says why, and after which position to go on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,7 +52,10 @@ fn frames(open: Open) -> impl Stream<Item = Bytes> + Send + 'static {
         let mut open = open?;
         let next = tokio::select! {
             biased;
-            () = stop(&mut open.stopping) => return None,
+            () = stop(&mut open.stopping) => {
+                let last = problem(ApiError::Stopping, open.signals.told());
+                return Some((Bytes::from(last), None));
+            }
             next = timeout(open.heartbeat, open.signals.next()) => next,
         };
         match next {
@@ -59,26 +63,32 @@ fn frames(open: Open) -> impl Stream<Item = Bytes> + Send + 'static {
             Ok(None) => None,
             Ok(Some(signals)) => {
                 let last = signals.iter().any(Result::is_err);
-                let frames: String = signals.into_iter().map(frame).collect();
+                let told = open.signals.told();
+                let frames: String =
+                    signals.into_iter().map(|signal| frame(signal, told)).collect();
                 Some((Bytes::from(frames), (!last).then_some(open)))
             }
         }
     })
 }
 
-fn frame(signal: Result<Signal, ReadError>) -> String {
+fn frame(signal: Result<Signal, ReadError>, told: Position) -> String {
     match signal {
         Ok(Signal::Event(event)) => text("event", Some(event.position), &json::event(&event)),
         Ok(Signal::CaughtUp(head)) => text("caught-up", Some(head.position), &json::head(head)),
         Ok(Signal::Progress(position)) => {
             text("progress", Some(position), &ProgressJson { position })
         }
-        Err(error) => {
-            let problem = Problem::from(ApiError::from(error));
-            problem.log();
-            text("problem", None, &problem.document())
-        }
+        Err(error) => problem(error.into(), told),
     }
+}
+
+/// The last frame of a stream that the server ends: everything up to `told` stands before it.
+fn problem(error: ApiError, told: Position) -> String {
+    let problem = Problem::from(error).with("position", told.0);
+    problem.log();
+    let id = (told > Position::START).then_some(told);
+    text("problem", id, &problem.document())
 }
 
 #[derive(Serialize)]

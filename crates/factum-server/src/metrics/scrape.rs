@@ -100,7 +100,7 @@ impl Metrics {
         ours.register("connections_accepted", what, self.accepted.clone());
         let what = "Requests that were refused because their sender had sent too many";
         ours.register("requests_limited", what, self.limited.clone());
-        let what = "Connections that were ended because their reader took nothing";
+        let what = "Streams that were ended because their reader took nothing";
         ours.register("slow_readers", what, self.slow_readers.clone());
     }
 }

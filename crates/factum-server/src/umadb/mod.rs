@@ -61,6 +61,7 @@ pub(crate) fn is_for(path: &str) -> bool {
 pub(crate) fn stopped(stop: Stop) -> http::Response<Body> {
     let status = match stop {
         Stop::Host(said) | Stop::Origin(said) => Status::permission_denied(said),
+        Stop::TooMany => status::of(crate::api::ApiError::Busy { what: "requests of yours" }),
         Stop::Stranger => status::unauthenticated(),
     };
     status.into_http()

@@ -9,6 +9,7 @@ mod groups;
 mod grpc;
 mod guard;
 mod ledgers;
+mod limits;
 mod listen;
 mod malformed;
 mod matrix;

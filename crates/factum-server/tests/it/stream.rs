@@ -129,7 +129,7 @@ async fn a_stream_too_many_is_told_so() {
     let first = world.follow(EVENTS).await;
     let busy = Request::new("GET", EVENTS).header("Accept", "text/event-stream");
     let busy = busy.send(world.address).await;
-    assert_eq!((busy.status, busy.header("retry-after")), (503, Some("1")));
+    assert_eq!((busy.status, busy.header("retry-after")), (429, Some("1")));
     busy.problem("busy");
     // Reads have places of their own (G11).
     world.get(EVENTS).await.ok();
@@ -143,7 +143,69 @@ async fn a_server_that_stops_ends_its_streams() {
     let mut stream = world.follow(EVENTS).await;
     assert_eq!(stream.next().await.and_then(|frame| frame.id), Some(1));
     world.stop().await;
-    while let Some(frame) = stream.next().await {
-        assert_eq!(frame.event, "caught-up");
+    let mut last = stream.next().await.expect("a signal");
+    if last.event == "caught-up" {
+        last = stream.next().await.expect("why it ends");
+    }
+    assert_eq!((last.event.as_str(), last.id), ("problem", Some(1)));
+    let said = last.json();
+    assert_eq!((&said["type"], &said["position"]), (&json!("/problems/unavailable"), &json!(1)));
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn g11_a_reader_that_takes_nothing_loses_its_place_and_is_told_where_to_go_on() {
+    let world = World::with(|config| {
+        config.subscriptions_max = 1;
+        config.write_timeout = Duration::from_millis(300);
+        config.patience = Duration::from_secs(600);
+    })
+    .await;
+    let large = json!("x".repeat(1 << 20));
+    let mut slow = world.follow(EVENTS).await;
+    for _ in 0..24 {
+        world.append("a", std::slice::from_ref(&large)).await;
+    }
+    // Its place is given to the next one, though its connection is open.
+    let mut next = world.follow(EVENTS).await;
+    assert_eq!(next.next().await.and_then(|frame| frame.id), Some(1));
+    // Either the connection was closed on it, or the last frame says where to go on.
+    let (mut last, mut problem) = (0, None);
+    while let Some(frame) = slow.next().await {
+        match frame.event.as_str() {
+            "event" => last = frame.id.expect("a position"),
+            "problem" => problem = Some(frame),
+            _ => {}
+        }
+    }
+    assert!(last < 24, "it can't have got everything");
+    if let Some(problem) = problem {
+        assert_eq!((problem.id, &problem.json()["position"]), (Some(last), &json!(last)));
+    }
+}
+
+#[tokio::test]
+async fn g6_many_at_the_head_get_each_event_once_in_order() {
+    const EVENTS_EACH: u64 = 30;
+    let world = World::start().await;
+    let mut streams = Vec::new();
+    for n in 0..20 {
+        // Some come while others are told already, and from different places.
+        streams.push(world.follow(&format!("{EVENTS}?after={}", n / 2)).await);
+        world.append("a", &[json!(n)]).await;
+    }
+    for n in 0..EVENTS_EACH {
+        world.append("a", &[json!(n), json!("more")]).await;
+    }
+    let end = 20 + 2 * EVENTS_EACH;
+    for (n, stream) in streams.iter_mut().enumerate() {
+        let mut expected = n as u64 / 2 + 1;
+        while expected <= end {
+            let frame = stream.next().await.expect("goes on");
+            if frame.event == "event" {
+                assert_eq!(frame.id, Some(expected), "stream {n}");
+                expected += 1;
+            }
+        }
     }
 }
