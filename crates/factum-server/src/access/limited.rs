@@ -171,6 +171,10 @@ impl Ledger for Limited {
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>> {
         self.ledger.position_at(time)
     }
+
+    fn refuses_appends(&self) -> Option<String> {
+        self.ledger.refuses_appends()
+    }
 }
 
 /// The signals of a subscription, without hidden events and those that were not asked for.

@@ -34,11 +34,12 @@ use Need::{Everything, Name, Nothing, On};
 
 const READ: Need = On(&["read"]);
 const APPEND: Need = On(&["append"]);
+const ADMIN: Need = On(&["admin"]);
 const COMMAND: Need = On(&["command"]);
 /// What is kept of a stream is looked up and changed.
 const KEEP: Need = On(&["append", "read"]);
 
-/// The needs over HTTP, and a body that can be read.
+/// The needs over HTTP, and a body that can be read; where there is none, the interface has one.
 const ROUTES: &[(&str, &str, Need, &str)] = &[
     ("GET", "/", Name, ""),
     ("GET", "/openapi.json", Name, ""),
@@ -57,12 +58,27 @@ const ROUTES: &[(&str, &str, Need, &str)] = &[
     ("POST", "/v1/ledgers/{ledger}/streams/{stream}/metadata", KEEP, r#"{"max_count":9}"#),
     ("POST", "/v1/ledgers/{ledger}/streams/{stream}/delete", KEEP, "{}"),
     ("POST", "/v1/ledgers/{ledger}/streams/{stream}/tombstone", KEEP, "{}"),
-    ("POST", "/v1/ledgers/{ledger}/compactions", On(&["admin"]), "{}"),
+    ("POST", "/v1/ledgers/{ledger}/compactions", ADMIN, "{}"),
     ("GET", "/v1/ledgers/{ledger}/commands", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/commands/{command}", COMMAND, r#"{"account":"a"}"#),
     ("GET", "/v1/ledgers/{ledger}/views", READ, ""),
     ("GET", "/v1/ledgers/{ledger}/views/{view}", READ, ""),
     ("GET", "/v1/ledgers/{ledger}/views/{view}/{key}", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/groups", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups", ADMIN, ""),
+    ("GET", "/v1/ledgers/{ledger}/groups/{group}", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/groups/{group}/parked", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/delete", ADMIN, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/settings", ADMIN, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/pause", ADMIN, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/resume", ADMIN, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/reset", ADMIN, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/requeue", ADMIN, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/skip", ADMIN, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/next", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/ack", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/nack", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/groups/{group}/extend", READ, ""),
     ("GET", "/v1/tokens", Everything, ""),
     (
         "POST",
@@ -147,6 +163,7 @@ async fn over_http(world: &World, bearer: &str, method: &str, path: &str, body: 
         ("{key}", "a"),
         ("{command}", "open"),
         ("{problem}", "bug"),
+        ("{group}", "g"),
         ("{token}", "0000000000000000"),
     ]
     .iter()
@@ -183,9 +200,18 @@ async fn no_cell_of_http_is_empty_or_wrong() {
         routes.map(|route| (text(&route["method"]), text(&route["path"]))).collect();
     let declared = ROUTES.iter().map(|(method, path, ..)| (method.to_string(), path.to_string()));
     assert_eq!(routes, declared.collect(), "a route has no need declared here, or is gone");
+    let interface = world.get("/openapi.json").await.json();
     for (n, (method, path, need, body)) in ROUTES.iter().enumerate() {
+        let content = &interface["paths"][path]["post"]["requestBody"]["content"];
+        let body = match (*method, *body) {
+            ("POST", "") => match &content["application/json"]["example"] {
+                serde_json::Value::Null => "{}".to_owned(),
+                example => example.to_string(),
+            },
+            (_, body) => body.to_owned(),
+        };
         let (world, wrong, right) = prepared(n, *need).await;
-        let ask = async |bearer: &str| over_http(&world, bearer, method, path, body).await;
+        let ask = async |bearer: &str| over_http(&world, bearer, method, path, &body).await;
         let stranger = if *need == Nothing { Said::Yes } else { Said::WhoAreYou };
         for bearer in ["", "Bearer x"] {
             assert_eq!(ask(bearer).await, stranger, "{method} {path} {bearer}");
