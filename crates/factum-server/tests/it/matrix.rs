@@ -51,8 +51,14 @@ const ROUTES: &[(&str, &str, Need, &str)] = &[
     ("GET", "/problems", Nothing, ""),
     ("GET", "/problems/{problem}", Nothing, ""),
     ("GET", "/v1/ledgers", Name, ""),
+    ("POST", "/v1/ledgers", ADMIN, r#"{"name":"bank"}"#),
     ("GET", "/v1/ledgers/{ledger}", READ, ""),
+    ("DELETE", "/v1/ledgers/{ledger}", ADMIN, ""),
     ("GET", "/v1/ledgers/{ledger}/events", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/events/{event}", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/queries", READ, r#"{"items":[{"types":["a"]}]}"#),
+    ("GET", "/v1/ledgers/{ledger}/positions", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/receipts/{key}", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/events", APPEND, r#"{"events":[{"type":"a","data":1}]}"#),
     ("GET", "/v1/ledgers/{ledger}/streams/{stream}", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/streams/{stream}/metadata", KEEP, r#"{"max_count":9}"#),
@@ -164,6 +170,8 @@ async fn over_http(world: &World, bearer: &str, method: &str, path: &str, body: 
         ("{command}", "open"),
         ("{problem}", "bug"),
         ("{group}", "g"),
+        ("{event}", "1"),
+        ("/positions", "/positions?at=2030-01-01T00:00:00Z"),
         ("{token}", "0000000000000000"),
     ]
     .iter()
