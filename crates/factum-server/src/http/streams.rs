@@ -43,7 +43,7 @@ pub(crate) struct SetBody {
 /// The header of a change that must not overwrite somebody else's.
 pub(crate) const IF_MATCH: Known = Known::pattern(
     "If-Match",
-    "^(\\*|\"[!#-~]*\")$",
+    "^(\\*|\"[!#-~]+\")$",
     "change the stream only while its ETag is this",
 );
 
@@ -225,7 +225,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let text = value.to_str().unwrap_or_default();
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     match bare {
-        Some(bare) if !bare.contains('"') => Ok(Some(bare.to_owned())),
+        Some(bare) if !bare.is_empty() && !bare.contains('"') => Ok(Some(bare.to_owned())),
         None if text == "*" => Ok(None),
         _ => Err(Problem::invalid("If-Match", "must be one ETag in quotes, or *")),
     }

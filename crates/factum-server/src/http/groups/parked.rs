@@ -46,7 +46,7 @@ pub(crate) struct PickBody {
     key: Option<String>,
     /// All of them.
     #[serde(default)]
-    #[schemars(extend("const" = true))]
+    #[schemars(with = "bool", extend("const" = true, "default" = true))]
     all: bool,
 }
 
