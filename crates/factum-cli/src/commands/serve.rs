@@ -48,7 +48,7 @@ pub(crate) struct Serve {
     /// A further name that clients may call the server by; repeat it for more.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
-    /// A site whose pages may ask too (CORS), such as https://app.example; repeat it for more.
+    /// A site whose pages may ask too (CORS), such as `https://app.example`; repeat it for more.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
     /// The certificate to show (PEM), then those that it is signed by.
