@@ -84,6 +84,9 @@ impl Fields {
             return Ok(None);
         }
         let key = self.varint()?;
+        if key > u64::from(u32::MAX) {
+            return Err(Malformed("a field has a number beyond those that there are"));
+        }
         let value = match key & 7 {
             0 => Value::Number(self.varint()?),
             1 => self.skip(8)?,
