@@ -12,7 +12,7 @@ use crate::{
     error::{Damage, EngineError},
     log::{RecoveredTail, Segment, segment_name},
     options::Options,
-    whole::read_segment,
+    whole::{read_closed, read_segment},
 };
 
 /// A segment's file by its name.
@@ -96,8 +96,19 @@ fn open(
 }
 
 fn whole(segment: &Segment, next: Option<Position>) -> Result<(), EngineError> {
-    let found = read_segment(segment)?;
-    if found.tail == RecoveredTail::Clean && next.is_none_or(|next| next == found.next) {
+    let (found, whole) = match next {
+        Some(next) => {
+            let found = read_closed(segment, next.prev())?;
+            let reaches = found.next == next;
+            (found, reaches)
+        }
+        None => {
+            let found = read_segment(segment)?;
+            let clean = found.tail == RecoveredTail::Clean;
+            (found, clean)
+        }
+    };
+    if whole {
         return Ok(());
     }
     let file = segment.path.display().to_string();
