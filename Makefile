@@ -18,7 +18,7 @@ BENCH := crates/factum-bench/Cargo.toml
 BENCH_DIR ?= target/bench
 BENCH_ARGS ?=
 
-.PHONY: demo test clients tools format lint docs deny unit doctests run-kills bench bench-check umadb sim crash soak fuzz
+.PHONY: demo test clients tools format lint docs deny unit doctests run-kills bench bench-check umadb sim crash soak fuzz schemathesis
 SEEDS ?= 20000
 JOBS ?= 2
 
@@ -134,3 +134,10 @@ fuzz:
 	    target/fuzz/corpus/$$name 2>&1 | grep -E "panicked|ERROR|stat::number|stat::average|stat::peak" \
 	    | sed "s/^/$$name: /"; \
 	done
+
+# The OpenAPI document, and whether the server keeps to it: make schemathesis EXAMPLES=500
+# What it is made of comes from PyPI, pinned, into target/.
+EXAMPLES ?= 10
+schemathesis:
+	cargo build --locked --bin factum
+	.ci/schemathesis.sh $(EXAMPLES)

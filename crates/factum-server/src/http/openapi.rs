@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderValue, header},
     response::Response,
 };
-use schemars::{SchemaGenerator, generate::SchemaSettings};
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -75,10 +75,11 @@ struct Schemas {
 impl Schemas {
     fn new() -> Self {
         let settings = || {
-            SchemaSettings::draft2020_12().with(|settings| {
+            let settings = SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = SCHEMAS.into();
                 settings.meta_schema = None;
-            })
+            });
+            settings.with_transform(RecursiveTransform(without_null_default))
         };
         Self {
             bodies: settings().for_deserialize().into_generator(),
@@ -96,6 +97,13 @@ impl Schemas {
             );
         }
         all
+    }
+}
+
+/// That a part may be left out is said by its absence from `required`; `null` need not fit it.
+fn without_null_default(schema: &mut Schema) {
+    if schema.get("default") == Some(&Value::Null) {
+        schema.remove("default");
     }
 }
 
