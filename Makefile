@@ -3,6 +3,7 @@
 #   make demo     builds (release) and runs the main job on the embedded default
 #   make test     everything that CI runs; installs the two cargo tools it needs if they are missing
 #   make clients  other people's clients against the real server; part of make test
+#   make schemathesis  the served OpenAPI document and the server keep to each other; part of make test
 #   make bench    the same work on Factum and on its peers; QUICK=1 for a first look
 #   make sim      seeds of the simulation: make sim SEEDS=1000000 JOBS=2
 #   make crash    kill -9 and power cuts of the real thing: make crash KILLS=5000 CUTS=1000
@@ -26,7 +27,7 @@ demo:
 	cargo build --release --locked --bin factum
 	target/release/factum demo --dir $(DIR)
 
-test: tools format lint docs deny doctests unit clients sim
+test: tools format lint docs deny doctests unit clients schemathesis sim
 
 tools:
 	@command -v cargo-nextest >/dev/null || cargo install cargo-nextest --version 0.9.143 --locked --root $(TOOLS)
@@ -140,4 +141,4 @@ fuzz:
 EXAMPLES ?= 10
 schemathesis:
 	cargo build --locked --bin factum
-	.ci/schemathesis.sh $(EXAMPLES)
+	clients/http/run.sh $(EXAMPLES)

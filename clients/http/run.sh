@@ -2,7 +2,7 @@
 # schemathesis against the served OpenAPI document of the real binary: no server error, and no answer that
 # contradicts the document. First on an empty ledger, then on the order system and its data.
 #
-#   .ci/schemathesis.sh [EXAMPLES]     from the repository's root; `make schemathesis EXAMPLES=500` for more
+#   clients/http/run.sh [EXAMPLES]     from the repository's root; `make schemathesis EXAMPLES=500` for more
 #
 # One check is left out: positive_data_acceptance. A request can fit its schema and be refused for what the
 # ledger holds (a name that is taken, a position beyond the head), and JSON Schema takes 7.0 for an integer.
@@ -14,7 +14,7 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 [ -x $venv/bin/schemathesis ] || python3 -m venv $venv
-$venv/bin/pip install --quiet --disable-pip-version-check -r .ci/schemathesis.txt
+$venv/bin/pip install --quiet --disable-pip-version-check -r clients/http/requirements.txt
 
 against() {
   target/debug/factum serve --listen 127.0.0.1:0 --json "$@" > "$work/said" 2> "$work/log" &
