@@ -1,6 +1,6 @@
 //! How fast `factum.v1` appends, with the client and the server on this machine, in one run:
-//! one pipelined stream with one event a message, and 64 unary clients beside an empty gRPC echo of
-//! the same messages.
+//! one pipelined stream with one event a message, and one and 64 unary clients beside an empty gRPC
+//! echo of the same messages.
 //!
 //! `cargo run --release -p factum-server --example grpc_appends [SECONDS]`
 
@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 use tonic::{Request, Response, Status, server::UnaryService, service::Routes};
 use tonic_prost::ProstCodec;
 
-const CLIENTS: usize = 64;
+const CLIENTS: [usize; 2] = [1, 64];
 const PAYLOAD: &[u8] = &[b'1'; 128];
 
 fn main() {
@@ -45,15 +45,12 @@ fn main() {
     let per_second = |count: u64, took: Duration| count as f64 / took.as_secs_f64();
     let (count, took) = clients.block_on(pipelined(factum, span));
     println!("pipelined, 1 connection, 1 event a message: {:.0} events/s", per_second(count, took));
-    for _ in 0..2 {
+    for n in CLIENTS.into_iter().chain(CLIENTS) {
         for (what, address) in [("factum", factum), ("empty echo", echo)] {
-            let (count, mut times) = clients.block_on(unary(address, span));
+            let (count, mut times) = clients.block_on(unary(n, address, span));
             times.sort_unstable();
             let p50 = times[times.len() / 2].as_micros();
-            println!(
-                "{CLIENTS} unary clients, {what}: {:.0}/s, p50 {p50} µs",
-                per_second(count, span)
-            );
+            println!("{n} unary clients, {what}: {:.0}/s, p50 {p50} µs", per_second(count, span));
         }
     }
 }
@@ -89,10 +86,10 @@ async fn pipelined(address: SocketAddr, span: Duration) -> (u64, Duration) {
 }
 
 /// Clients on one connection each, that wait for each answer.
-async fn unary(address: SocketAddr, span: Duration) -> (u64, Vec<Duration>) {
+async fn unary(clients: usize, address: SocketAddr, span: Duration) -> (u64, Vec<Duration>) {
     let stop = Arc::new(AtomicBool::new(false));
     let mut working = Vec::new();
-    for n in 0..CLIENTS {
+    for n in 0..clients {
         let client = Client::to(format!("http://{address}")).lazily().expect("an address");
         let (mut ledgers, stop) = (client.ledgers(), Arc::clone(&stop));
         working.push(tokio::spawn(async move {
