@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    TlsFiles,
+    JwtSettings, TlsFiles,
     units::{bytes, span},
 };
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// The certificate to show. Without one there is no TLS.
     pub tls: Option<TlsFiles>,
+    /// Whose JWTs are believed, beside the tokens of this server. Nobody's.
+    pub jwt: Option<JwtSettings>,
     /// Connections at a time; further ones wait to be accepted. Never more than the files that the
     /// process may have open allow for. 8,192.
     pub connections_max: usize,
@@ -102,6 +104,7 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             tls: None,
+            jwt: None,
             connections_max: 8_192,
             streams_max: 256,
             peer_requests_per_second: 0,
@@ -181,6 +184,9 @@ pub enum ServeError {
     /// The certificate, its key, or what clients' certificates are signed by can't be used.
     #[error("{0}; TLS needs PEM files of a certificate and its key")]
     Tls(String),
+    /// The settings of JWTs, or a file that they name, can't be used.
+    #[error("jwt: {0}; docs/access.md says what is needed")]
+    Jwt(String),
     /// The data directory can't be used.
     #[error("{0}")]
     Store(factum::Fault),

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use tower::Service;
 
 use crate::{
-    access::{Gate, Origin, Peer, Stop},
+    access::{Admitted, Gate, Origin, Peer, Stop},
     grpc, http as http_face,
     metrics::Metrics,
     observe::observed,
@@ -96,13 +96,33 @@ impl Faces {
             return Answer::now(may_ask(origin));
         }
         let answer = match self.gate.admit(&mut request, peer) {
-            Ok(()) => Answer::Face(self.face(request)),
-            Err(stop) => Answer::now(stopped(stop)),
+            Admitted::Yes => Answer::Face(self.face(request)),
+            Admitted::No(stop) => Answer::now(stopped(stop)),
+            Admitted::Later(known) => self.later(known, request, peer),
         };
         match origin {
             None => answer,
             Some(origin) => answer.shown_to(origin),
         }
+    }
+}
+
+impl Faces {
+    /// Answers when it can be known who asks.
+    fn later(
+        &self,
+        known: impl Future<Output = ()> + Send + 'static,
+        mut request: Request<Body>,
+        peer: &Peer,
+    ) -> Answer {
+        let (mut faces, peer) = (self.clone(), peer.clone());
+        Answer::Other(Box::pin(async move {
+            known.await;
+            match faces.gate.admit_at_last(&mut request, &peer) {
+                Ok(()) => faces.face(request).await,
+                Err(stop) => Ok(stopped(&request)(stop)),
+            }
+        }))
     }
 }
 

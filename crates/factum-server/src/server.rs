@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     Config, Secret, ServeError,
-    access::{Access, Gate, NewToken, Right, Tokens},
+    access::{Access, Gate, Jwt, NewToken, Right, Tokens},
     api::Api,
     connection,
     consumers::Groups,
@@ -37,6 +37,7 @@ pub struct Server {
     domains: Vec<Domain>,
     store: Option<Store>,
     tls: Option<Arc<Tls>>,
+    jwt: Option<Arc<Jwt>>,
     tokens: Arc<Tokens>,
     first_token: Option<Secret>,
     groups: Arc<Groups>,
@@ -88,6 +89,8 @@ impl Server {
         config.check()?;
         let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(ServeError::Tls)?;
         let tls = tls.map(Arc::new);
+        let jwt = config.jwt.clone().map(Jwt::open).transpose().map_err(ServeError::Jwt)?;
+        let jwt = jwt.map(Arc::new);
         let refused = |problem| ServeError::Listen { listen: config.listen, problem };
         let listener = listen(config.listen).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -110,6 +113,7 @@ impl Server {
             domains,
             store,
             tls,
+            jwt,
             tokens,
             first_token,
             groups,
@@ -149,12 +153,16 @@ impl Server {
     /// Answers until `shutdown` resolves; then takes no more connections, lets the requests that
     /// are being answered end, ends the streams, and closes the applications.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, config, apps, domains, store, tls, tokens, groups, stop, .. } = self;
+        let Self { listener, config, apps, domains, store, tls, jwt, tokens, groups, stop, .. } =
+            self;
         let stopping = stop.subscribe();
         let api = Api::new(apps, store, &config).with_tokens(Arc::clone(&tokens));
         let auditing = tokio::spawn(Arc::clone(tokens.audit()).keep(stopping.clone()));
         let api = Arc::new(api.knowing(domains).with_groups(Arc::clone(&groups)));
-        let access = Arc::new(Access::new(tokens, config.requires_token()));
+        if let Some(jwt) = &jwt {
+            tokio::spawn(jwt.follow(stopping.clone()));
+        }
+        let access = Arc::new(Access::new(tokens, jwt, config.requires_token()));
         let metrics = Arc::clone(api.counted());
         let faces = Faces {
             gate: Arc::new(Gate::new(access, &config, tls.clone())),

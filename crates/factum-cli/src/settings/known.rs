@@ -20,6 +20,7 @@ const WHAT: &[(&str, &str)] = &[
     ("hosts", "further names that clients may call the server by (the `Host` header)"),
     ("origins", "other sites whose pages may ask (CORS), such as `https://app.example`"),
     ("tls", "the PEM files to show: a table of `certificate` and `key`, and `client_ca` if clients have certificates too"),
+    ("jwt", "whose JWTs are believed, too: a table of `issuer` and `audience`, and what else [access](access.md#jwts) says"),
     ("connections_max", "connections at a time; never more than the limit of open files allows for"),
     ("streams_max", "requests at a time on one connection, over HTTP/2"),
     ("peer_requests_per_second", "requests a second from one address; 0 is no limit"),

@@ -4,10 +4,11 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use factum_store::BoxFuture;
 use http::{Extensions, Request};
 
 use super::{
-    Access, Principal,
+    Access, Principal, Who,
     hosts::{Hosts, Origin},
 };
 use crate::{Config, api::ApiError, tls::Tls};
@@ -40,6 +41,15 @@ pub(crate) enum Stop {
     Stranger,
 }
 
+/// What becomes of a request at the gate.
+pub(crate) enum Admitted {
+    /// It goes on to its face.
+    Yes,
+    No(Stop),
+    /// It has to be asked again when this has ended.
+    Later(BoxFuture<'static, ()>),
+}
+
 /// The gate of a server.
 pub(crate) struct Gate {
     access: Arc<Access>,
@@ -62,18 +72,34 @@ impl Gate {
     }
 
     /// Finds out who asks, and has it known to whoever answers.
-    pub(crate) fn admit<B>(&self, request: &mut Request<B>, peer: &Peer) -> Result<(), Stop> {
-        match self.access.principal(request.headers()) {
-            Ok(principal) => {
+    pub(crate) fn admit<B>(&self, request: &mut Request<B>, peer: &Peer) -> Admitted {
+        match self.access.who(request.headers()) {
+            Who::Known(principal) => {
                 request.extensions_mut().insert(principal);
-                Ok(())
+                Admitted::Yes
             }
-            Err(_) if is_open(request.uri().path()) => Ok(()),
-            Err(_) => {
-                self.access.audit().authentication_failed(peer.address.ip());
-                Err(Stop::Stranger)
-            }
+            _ if is_open(request.uri().path()) => Admitted::Yes,
+            Who::AskAgain(later) => Admitted::Later(later),
+            Who::Stranger => Admitted::No(self.stranger(peer)),
         }
+    }
+
+    /// The same for the last time: who is not known now is a stranger.
+    pub(crate) fn admit_at_last<B>(
+        &self,
+        request: &mut Request<B>,
+        peer: &Peer,
+    ) -> Result<(), Stop> {
+        match self.admit(request, peer) {
+            Admitted::Yes => Ok(()),
+            Admitted::No(stop) => Err(stop),
+            Admitted::Later(_) => Err(self.stranger(peer)),
+        }
+    }
+
+    fn stranger(&self, peer: &Peer) -> Stop {
+        self.access.audit().authentication_failed(peer.address.ip());
+        Stop::Stranger
     }
 }
 

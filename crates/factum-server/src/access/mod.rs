@@ -6,6 +6,7 @@ mod audit;
 mod book;
 mod gate;
 mod hosts;
+mod jwt;
 mod limited;
 #[cfg(test)]
 mod limited_tests;
@@ -18,8 +19,10 @@ mod tokens;
 
 pub(crate) use audit::Audit;
 pub use book::{Token, TokenId};
-pub(crate) use gate::{Gate, Peer, Stop};
+pub(crate) use gate::{Admitted, Gate, Peer, Stop};
 pub(crate) use hosts::Origin;
+pub(crate) use jwt::Jwt;
+pub use jwt::JwtSettings;
 pub(crate) use limited::{Limited, YOUR_RIGHTS};
 pub use pattern::Pattern;
 pub(crate) use principal::{Extent, Principal};
@@ -30,20 +33,23 @@ pub use tokens::{ACCESS_LEDGER, NewToken, Tokens, is_system_ledger};
 
 use std::sync::Arc;
 
+use factum_store::BoxFuture;
 use http::{HeaderMap, header};
 
-use crate::api::ApiError;
+use jwt::Judged;
 
 /// Finds out who asks.
 pub(crate) struct Access {
     tokens: Arc<Tokens>,
+    /// The judge of tokens that somebody else issues.
+    jwt: Option<Arc<Jwt>>,
     /// Whether somebody who says nothing about themselves is nobody, instead of everybody.
     required: bool,
 }
 
 impl Access {
-    pub(crate) fn new(tokens: Arc<Tokens>, required: bool) -> Self {
-        Self { tokens, required }
+    pub(crate) fn new(tokens: Arc<Tokens>, jwt: Option<Arc<Jwt>>, required: bool) -> Self {
+        Self { tokens, jwt, required }
     }
 
     /// What is to be recorded of who asks.
@@ -53,18 +59,43 @@ impl Access {
 
     /// Who sent a request with these headers (over HTTP) or this metadata (over gRPC). Whatever is
     /// wrong is answered in the same way: a stranger learns nothing from it.
-    pub(crate) fn principal(&self, headers: &HeaderMap) -> Result<Principal, ApiError> {
+    pub(crate) fn who(&self, headers: &HeaderMap) -> Who {
         let mut said = headers.get_all(header::AUTHORIZATION).iter();
         match (said.next(), said.next()) {
-            (None, _) if !self.required => Ok(Principal::everybody()),
-            (Some(said), None) => {
-                let token = said.to_str().ok().and_then(bearer);
-                let token = token.and_then(|text| self.tokens.find(text));
-                token.ok_or(ApiError::Unauthenticated)
-            }
-            _ => Err(ApiError::Unauthenticated),
+            (None, _) if !self.required => Who::Known(Principal::everybody()),
+            (Some(said), None) => match said.to_str().ok().and_then(bearer) {
+                Some(token) => self.whose(token),
+                None => Who::Stranger,
+            },
+            _ => Who::Stranger,
         }
     }
+
+    /// Whose token this is.
+    fn whose(&self, token: &str) -> Who {
+        if let Some(principal) = self.tokens.find(token) {
+            return Who::Known(principal);
+        }
+        let Some(jwt) = self.jwt.as_ref().filter(|_| jwt::looks_like_one(token)) else {
+            return Who::Stranger;
+        };
+        match jwt.judge(token) {
+            Judged::Known(principal) => Who::Known(principal),
+            Judged::Stranger => Who::Stranger,
+            Judged::KeyUnknown => match jwt.newer_keys() {
+                Some(keys) => Who::AskAgain(Box::pin(keys)),
+                None => Who::Stranger,
+            },
+        }
+    }
+}
+
+/// Who asks, as far as it is known.
+pub(crate) enum Who {
+    Known(Principal),
+    Stranger,
+    /// That is known when this has ended.
+    AskAgain(BoxFuture<'static, ()>),
 }
 
 /// What follows `Bearer `.

@@ -8,6 +8,8 @@ mod events;
 mod groups;
 mod grpc;
 mod guard;
+mod guarded;
+mod identity;
 mod ledgers;
 mod limits;
 mod listen;

@@ -1,6 +1,7 @@
 //! Who may what, as a matrix: every route of HTTP and every method of gRPC, asked without a token,
-//! with every right but the one that it needs, and with that right alone. The rows are what the
-//! server says of itself, so none is missing; a row without a declared need fails.
+//! with every right but the one that it needs, and with that right alone; as the holder of a token of
+//! this server, and of a JWT of an issuer that it believes. The rows are what the server says of
+//! itself, so none is missing; a row without a declared need fails.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,8 @@ use tokio::{
 
 use crate::{
     client::{Answer, Request},
+    guarded::Guarded,
+    identity::issuer::{Issuer, Key},
     world::World,
 };
 
@@ -130,35 +133,41 @@ enum Said {
     No,
 }
 
-/// A token for these verbs on the ledger, as a header.
-async fn token(world: &World, admin: &str, name: String, verbs: &[&str], on: &str) -> String {
-    let body = json!({ "name": name, "rights": [{ "verbs": verbs, "ledgers": [on] }] }).to_string();
-    let request = Request::new("POST", "/v1/tokens").bearer(admin).json(&body);
-    let made = request.send(world.address).await.ok();
-    format!("Bearer {}", made["secret"].as_str().expect("text"))
+/// A server, and who asks it: strangers, those who have every right but one, and those who have that
+/// one alone.
+struct Row {
+    server: Guarded,
+    strangers: Vec<String>,
+    wrong: Vec<String>,
+    right: Vec<String>,
 }
 
-/// A server, and who has every right but one, and that one alone.
-async fn prepared(n: usize, need: Need) -> (World, Option<String>, String) {
-    let world = World::with(|config| config.require_token = true).await;
-    let admin = format!("Bearer {}", world.first_token.as_deref().expect("was made"));
-    let all = ["append", "read", "command", "admin"];
-    let (wrong, right, on) = match need {
-        Nothing | Name => (None, &["read"][..], "none"),
-        On(verbs) => {
-            (Some(all.into_iter().filter(|verb| *verb != verbs[0]).collect()), verbs, "bank")
-        }
-        Everything => (Some(vec!["append", "read", "command"]), &["admin"][..], "*"),
-    };
-    let wrong = match wrong {
-        None => None,
-        Some(verbs) => {
-            let verbs: Vec<&str> = verbs;
-            Some(token(&world, &admin, format!("wrong-{n}"), &verbs, on).await)
-        }
-    };
-    let right = token(&world, &admin, format!("right-{n}"), right, on).await;
-    (world, wrong, right)
+impl Row {
+    async fn prepare(n: usize, need: Need) -> Self {
+        let (key, issuer) = (Key::new("EdDSA"), Issuer::start().await);
+        issuer.has(&[key.jwk("k")]);
+        let settings = issuer.settings();
+        let server = Guarded::with(|config| config.jwt = Some(settings)).await;
+        let forged = issuer.bearer(&Key::new("EdDSA"), "k", "ann", &["read,admin on *"]);
+        let all = ["append", "read", "command", "admin"];
+        let but = |verbs: &[&str]| all.into_iter().filter(|verb| *verb != verbs[0]).collect();
+        let (wrong, right, on): (Vec<_>, _, _) = match need {
+            Nothing | Name => (Vec::new(), &["read"][..], "none"),
+            On(verbs) => (but(verbs), verbs, "bank"),
+            Everything => (but(&["admin"]), &["admin"][..], "*"),
+        };
+        let holders = async |name: &str, verbs: &[&str]| {
+            if verbs.is_empty() {
+                return Vec::new();
+            }
+            let rights = json!([{ "verbs": verbs, "ledgers": [on] }]);
+            let (_, token) = server.token(&format!("{name}-{n}"), &rights).await;
+            let right = format!("{} on {on}", verbs.join(","));
+            vec![token, issuer.bearer(&key, "k", name, &[&right])]
+        };
+        let (wrong, right) = (holders("wrong", &wrong).await, holders("right", right).await);
+        Self { server, strangers: vec![String::new(), "Bearer x".into(), forged], wrong, right }
+    }
 }
 
 async fn over_http(world: &World, bearer: &str, method: &str, path: &str, body: &str) -> Said {
@@ -218,16 +227,23 @@ async fn no_cell_of_http_is_empty_or_wrong() {
             },
             (_, body) => body.to_owned(),
         };
-        let (world, wrong, right) = prepared(n, *need).await;
-        let ask = async |bearer: &str| over_http(&world, bearer, method, path, &body).await;
+        let row = Row::prepare(n, *need).await;
+        let world = &row.server.world;
+        let ask = async |bearer: &str| over_http(world, bearer, method, path, &body).await;
         let stranger = if *need == Nothing { Said::Yes } else { Said::WhoAreYou };
-        for bearer in ["", "Bearer x"] {
+        for bearer in &row.strangers {
             assert_eq!(ask(bearer).await, stranger, "{method} {path} {bearer}");
         }
-        if let Some(wrong) = wrong {
-            assert_eq!(ask(&wrong).await, Said::No, "{method} {path} with a wrong right");
+        for bearer in &row.wrong {
+            assert_eq!(ask(bearer).await, Said::No, "{method} {path} with a wrong right, {bearer}");
         }
-        assert_eq!(ask(&right).await, Said::Yes, "{method} {path} with the right one");
+        for bearer in &row.right {
+            assert_eq!(
+                ask(bearer).await,
+                Said::Yes,
+                "{method} {path} with the right one, {bearer}"
+            );
+        }
     }
 }
 
@@ -357,19 +373,21 @@ async fn no_cell_of_grpc_is_empty_or_wrong() {
     let declared = ours.map(|(path, _)| path.to_string()).collect();
     assert_eq!(methods, declared, "a method has no need declared here, or is gone");
     for (n, (path, need)) in METHODS.iter().enumerate() {
-        let (world, wrong, right) = prepared(n, *need).await;
-        for bearer in ["", "Bearer x"] {
-            assert_eq!(over_grpc(&world, bearer, path).await, Said::WhoAreYou, "{path} {bearer}");
+        let row = Row::prepare(n, *need).await;
+        let ask = async |bearer: &str| over_grpc(&row.server.world, bearer, path).await;
+        for bearer in &row.strangers {
+            assert_eq!(ask(bearer).await, Said::WhoAreYou, "{path} {bearer}");
         }
-        if let Some(wrong) = wrong {
-            let said = over_grpc(&world, &wrong, path).await;
-            assert_eq!(said, Said::No, "{path} with a wrong right");
+        for bearer in &row.wrong {
+            assert_eq!(ask(bearer).await, Said::No, "{path} with a wrong right, {bearer}");
         }
-        let said = over_grpc(&world, &right, path).await;
         // What is not there is not found, too: then the right is what makes no difference.
         let missing =
             matches!(*path, "/factum.v1.Ledgers/FindEvent" | "/factum.v1.Ledgers/FindReceipt");
-        assert!(said == Said::Yes || missing, "{path} with the right one");
+        for bearer in &row.right {
+            let said = ask(bearer).await;
+            assert!(said == Said::Yes || missing, "{path} with the right one, {bearer}");
+        }
     }
     // Beside them there are the health of the server, which everybody may ask, and reflection.
     let world = World::with(|config| config.require_token = true).await;
