@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Run(run::Run),
     Rebuild(rebuild::Rebuild),
     Stream(stream::Stream),
-    Token(token::Token),
+    Token(Box<token::Token>),
     Compact(compact::Compact),
     Group(group::Group),
     Verify(verify::Verify),

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 use ureq::{
     Agent,
-    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
+    tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem},
 };
 
 use crate::failure::{Exit, Failure};
@@ -23,12 +23,32 @@ pub(crate) struct Remote {
     /// The server.
     #[arg(long, env = "FACTUM_URL", default_value = "http://127.0.0.1:2113", value_name = "URL")]
     url: String,
+    #[command(flatten)]
+    asker: Asker,
+}
+
+/// Who asks a server, and whom they believe.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Asker {
     /// The token to ask with; better in the environment than in a history.
     #[arg(long, env = "FACTUM_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// The certificates (PEM) that the server's is to be signed by.
     #[arg(long, env = "FACTUM_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The certificate (PEM) to show, and those that it is signed by.
+    #[arg(long, env = "FACTUM_CLIENT_CERTIFICATE", value_name = "FILE", requires = "client_key")]
+    client_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, env = "FACTUM_CLIENT_KEY", value_name = "FILE")]
+    client_key: Option<PathBuf>,
+}
+
+impl Asker {
+    /// The server at a URL, as these ask it.
+    pub(crate) fn at(&self, url: &str) -> Remote {
+        Remote { url: url.to_owned(), asker: self.clone() }
+    }
 }
 
 impl Remote {
@@ -41,9 +61,9 @@ impl Remote {
     }
 
     fn ask(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let (agent, server) = (self.agent()?, self.url.trim_end_matches('/'));
+        let (agent, server) = (self.asker.agent()?, self.url.trim_end_matches('/'));
         let url = format!("{server}{path}");
-        let bearer = self.token.iter().map(|token| format!("Bearer {token}"));
+        let bearer = self.asker.token.iter().map(|token| format!("Bearer {token}"));
         let sent = match body {
             None => bearer.fold(agent.get(&url), |ask, it| ask.header("Authorization", it)).call(),
             Some(body) => {
@@ -63,13 +83,16 @@ impl Remote {
             false => Err(refused(server, answer.status().as_u16(), document)),
         }
     }
+}
 
+impl Asker {
     fn agent(&self) -> Result<Agent, Failure> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let trusted = self.ca.as_ref().map(certificates).transpose()?.unwrap_or_default();
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(provider)
-            .root_certs(RootCerts::new_with_certs(&trusted));
+            .root_certs(RootCerts::new_with_certs(&trusted))
+            .client_cert(self.shown()?);
         let config = Agent::config_builder()
             .tls_config(tls.build())
             .http_status_as_error(false)
@@ -77,12 +100,26 @@ impl Remote {
             .timeout_global(Some(PATIENCE));
         Ok(config.build().into())
     }
+
+    /// The certificate to show.
+    fn shown(&self) -> Result<Option<ClientCert>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.client_certificate, &self.client_key) else {
+            return Ok(None);
+        };
+        let failed = |problem: String| {
+            let what = format!("{} can't be used: {problem}", key.display());
+            Failure::invalid(what, "--client-key with a private key as PEM")
+        };
+        let pem = std::fs::read(key).map_err(|error| failed(error.to_string()))?;
+        let key = PrivateKey::from_pem(&pem).map_err(|error| failed(error.to_string()))?;
+        Ok(Some(ClientCert::new_with_certs(&certificates(certificate)?, key)))
+    }
 }
 
 fn certificates(file: &PathBuf) -> Result<Vec<Certificate<'static>>, Failure> {
     let failed = |problem: String| {
         let what = format!("{} can't be used: {problem}", file.display());
-        Failure::invalid(what, "--ca with a file of certificates as PEM")
+        Failure::invalid(what, "a file of certificates as PEM")
     };
     let pem = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
     let items = parse_pem(&pem).filter_map(|item| match item {
@@ -107,7 +144,7 @@ fn refused(server: &str, status: u16, document: Value) -> Failure {
     let failure = match status {
         401 => Failure::new(Exit::Refused, what, "FACTUM_TOKEN with a token that is good"),
         403 => Failure::new(Exit::Refused, what, "a token that has the right to do this"),
-        404 | 410 => Failure::not_found(what, "factum group list, or another --ledger"),
+        404 | 410 => Failure::not_found(what, "factum help COMMAND; `list` says what there is"),
         409 | 422 => Failure::new(Exit::Refused, what, "look at what is there, and decide again"),
         400..=499 => Failure::invalid(what, "factum help COMMAND has examples"),
         507 => Failure::new(Exit::Full, what, "make room on the server's disk"),

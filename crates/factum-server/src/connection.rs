@@ -26,7 +26,7 @@ use tokio::{
 
 use crate::{
     Config,
-    access::Peer,
+    access::{Peer, Shown},
     faces::{Faces, Facing},
     metrics::Metrics,
     tls::Tls,
@@ -134,13 +134,16 @@ fn one(
     let (head_timeout, write_timeout) = (config.head_timeout, config.write_timeout);
     let (http, acceptor) = (protocols(config), tls.map(Tls::acceptor));
     async move {
-        let peer = Peer { address };
         let Some(acceptor) = acceptor else {
+            let peer = Peer { address, shown: None };
             let stream = Impatient::new(stream, head_timeout, write_timeout);
             return speak(stream, http, faces.facing(peer), stopping).await;
         };
         match timeout(head_timeout, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
+                let certificates = stream.get_ref().1.peer_certificates();
+                let shown = certificates.and_then(|all| Shown::of(all.first()?)).map(Arc::new);
+                let peer = Peer { address, shown };
                 let stream = Impatient::new(stream, head_timeout, write_timeout);
                 speak(stream, http, faces.facing(peer), stopping).await;
             }

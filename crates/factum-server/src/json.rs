@@ -14,7 +14,7 @@ use schemars::{JsonSchema, Schema as JsonSchemaOf, SchemaGenerator, json_schema}
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::access::{Right, Secret, Token, TokenId};
+use crate::access::{Identity, Right, Secret, Token, TokenId};
 use crate::schema;
 
 /// An event as JSON. What an event does not have is left out.
@@ -50,10 +50,10 @@ pub fn token(token: &Token) -> impl Serialize + '_ {
     TokenJson::of(token, None)
 }
 
-/// A token that was made or rotated, with its secret.
+/// A token that was made or rotated, with its secret if it has one.
 #[must_use]
-pub fn made<'a>(token: &'a Token, secret: &'a Secret) -> impl Serialize + 'a {
-    TokenJson::of(token, Some(secret))
+pub fn made<'a>(token: &'a Token, secret: Option<&'a Secret>) -> impl Serialize + 'a {
+    TokenJson::of(token, secret)
 }
 
 /// A moment in RFC 3339, UTC, to the microsecond: `2026-01-31T12:00:00.000000Z`.
@@ -216,6 +216,10 @@ pub(crate) struct TokenJson<'a> {
     id: TokenId,
     name: &'a str,
     rights: &'a [Right],
+    /// The certificate that is shown instead of a secret: `dns:shop.example`, for instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Name>")]
+    certificate: Option<&'a Identity>,
     #[schemars(with = "schema::Time")]
     created_at: String,
     #[schemars(with = "Option<schema::Time>")]
@@ -234,6 +238,7 @@ impl<'a> TokenJson<'a> {
             id: token.id,
             name: &token.name,
             rights: &token.rights,
+            certificate: token.certificate.as_ref(),
             created_at: time(token.created_at),
             rotated_at: token.rotated_at.map(time),
             expires_at: token.expires_at.map(time),

@@ -23,8 +23,8 @@ mod umadb;
 mod units;
 
 pub use access::{
-    ACCESS_LEDGER, JwtSettings, NewToken, Pattern, Right, Secret, Token, TokenId, Tokens, Verb,
-    is_system_ledger,
+    ACCESS_LEDGER, Identity, JwtSettings, NewToken, Pattern, Right, Secret, Token, TokenId, Tokens,
+    Verb, is_system_ledger,
 };
 pub use config::{Config, ServeError};
 pub use server::Server;

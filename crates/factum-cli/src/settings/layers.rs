@@ -12,7 +12,15 @@ use crate::failure::Failure;
 /// What the names of variables begin with.
 const PREFIX: &str = "FACTUM_";
 /// Variables of this program that are no settings.
-const OTHERS: [&str; 3] = ["FACTUM_CONFIG", "FACTUM_SEED", "FACTUM_TOKEN"];
+const OTHERS: [&str; 7] = [
+    "FACTUM_CA",
+    "FACTUM_CLIENT_CERTIFICATE",
+    "FACTUM_CLIENT_KEY",
+    "FACTUM_CONFIG",
+    "FACTUM_SEED",
+    "FACTUM_TOKEN",
+    "FACTUM_URL",
+];
 
 /// Settings by their keys.
 #[derive(Debug, Default)]

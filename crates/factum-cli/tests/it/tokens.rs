@@ -44,6 +44,14 @@ fn tokens_are_made_listed_rotated_and_revoked_in_a_directory() {
     factum_in(&dir, &["token", "create", "--name", "a", "--right", "write on *"])
         .exits(2)
         .says(&["write", "append, read, command, admin"]);
+    let edge = ["token", "create", "--name", "edge", "--right", "read on *", "--certificate"];
+    let edge = |identity: &'static str| factum_in(&dir, &[&edge[..], &[identity]].concat());
+    let made = edge("dns:Edge.example").ok().stdout;
+    assert!(made.contains("is the certificate dns:edge.example"), "{made}");
+    edge("dns:edge.example").exits(2).says(&["name"]);
+    edge("edge.example").exits(2).says(&["sha256:, uri:, dns:"]);
+    let listed = factum_in(&dir, &["token", "list"]).ok();
+    assert!(listed.stdout.contains("dns:edge.example"), "{}", listed.stdout);
     // The ledger that they are kept in is Factum's own.
     let ledgers = factum_in(&dir, &["ledgers", "--json"]).ok().json();
     assert_eq!(ledgers["ledgers"], serde_json::json!([]));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use factum_store::{Invalid, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{principal::Principal, rights::Right, secret::Hash};
+use super::{Identity, Shown, principal::Principal, rights::Right, secret::Hash};
 
 /// What a token is called by: no secret, and never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub struct Token {
     pub name: String,
     /// What it allows.
     pub rights: Vec<Right>,
+    /// The certificate that is shown instead of a secret.
+    pub certificate: Option<Identity>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last got a new secret.
@@ -85,7 +87,11 @@ pub(crate) enum Entry {
         token: TokenId,
         name: String,
         rights: Vec<Right>,
-        hash: String,
+        /// What its secret is known by; a certificate is shown instead of one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<Identity>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at_micros: Option<u64>,
         by: String,
@@ -131,7 +137,7 @@ struct Page {
     token: Token,
     /// Who presents it.
     principal: Principal,
-    hash: Hash,
+    hash: Option<Hash>,
     /// The secret before the last rotation, and until when it is good.
     before: Option<(Hash, Timestamp)>,
 }
@@ -140,10 +146,21 @@ struct Page {
 #[derive(Clone, Default)]
 pub(crate) struct Book {
     pages: BTreeMap<TokenId, Page>,
+    certificates: BTreeMap<Identity, Vec<TokenId>>,
+}
+
+/// Whose something is.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Somebody's who is known.
+    Good(Principal),
+    /// That of somebody who was known.
+    Worthless,
+    Nobody,
 }
 
 impl Book {
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = &Token> {
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &Token> + Clone {
         self.pages.values().map(|page| &page.token)
     }
 
@@ -156,20 +173,55 @@ impl Book {
         let page = self.pages.get(&id)?;
         let before = page.before.as_ref().filter(|(_, until)| now < *until);
         // Both are compared, whatever the first comparison says.
-        let fits = presented.is(&page.hash) | before.is_some_and(|(hash, _)| presented.is(hash));
+        let fits = page.hash.as_ref().is_some_and(|hash| presented.is(hash))
+            | before.is_some_and(|(hash, _)| presented.is(hash));
         (fits && page.token.is_good(now)).then_some(&page.principal)
+    }
+
+    /// Whose certificate was shown. The most exact of its names that was ever given rights decides, be
+    /// it good or not: so one certificate can be shut out whose other names are those of many.
+    pub(crate) fn of(&self, shown: &Shown, now: Timestamp) -> Found {
+        let mut named = shown.identities.iter().filter_map(|name| self.certificates.get(name));
+        let Some(tokens) = named.next() else { return Found::Nobody };
+        let mut pages = tokens.iter().filter_map(|id| self.pages.get(id));
+        match pages.find(|page| page.token.is_good(now)) {
+            Some(page) if shown.is_good(now) => Found::Good(page.principal.clone()),
+            _ => Found::Worthless,
+        }
     }
 
     /// Takes in what was recorded at a moment. What can't be of use (a hash that is none, a token
     /// that is not there) opens nothing.
     pub(crate) fn heed(&mut self, entry: Entry, at: Timestamp) {
         match entry {
-            Entry::Created { token: id, name, rights, hash, expires_at_micros, .. } => {
-                let Some(hash) = Hash::from_hex(&hash) else { return };
+            Entry::Created {
+                token: id,
+                name,
+                rights,
+                hash,
+                certificate,
+                expires_at_micros,
+                ..
+            } => {
+                let hash = hash.as_deref().and_then(Hash::from_hex);
+                if hash.is_none() && certificate.is_none() {
+                    return;
+                }
                 let expires_at = expires_at_micros.map(Timestamp::from_micros);
                 let (rotated_at, revoked_at) = (None, None);
-                let token =
-                    Token { id, name, rights, created_at: at, rotated_at, expires_at, revoked_at };
+                let token = Token {
+                    id,
+                    name,
+                    rights,
+                    certificate,
+                    created_at: at,
+                    rotated_at,
+                    expires_at,
+                    revoked_at,
+                };
+                if let Some(identity) = token.certificate.clone() {
+                    self.certificates.entry(identity).or_default().push(id);
+                }
                 let principal = Principal::new(token.name.clone(), token.rights.clone());
                 self.pages.insert(id, Page { token, principal, hash, before: None });
             }
@@ -178,8 +230,11 @@ impl Book {
                 else {
                     return;
                 };
-                page.before = Some((page.hash, Timestamp::from_micros(until_micros)));
-                page.hash = hash;
+                if page.token.certificate.is_some() {
+                    return;
+                }
+                page.before =
+                    page.hash.replace(hash).map(|old| (old, Timestamp::from_micros(until_micros)));
                 page.token.rotated_at = Some(at);
             }
             Entry::Revoked { token, .. } => {
@@ -207,9 +262,11 @@ mod tests {
         let (secret, hash) = Secret::new(token).expect("randomness");
         let (name, rights) = ("shop".to_owned(), vec![Right::everything()]);
         let expires_at_micros = expires.map(|seconds| at(seconds).micros);
-        let (hash, by) = (hash.to_hex(), String::new());
+        let (hash, certificate, by) = (Some(hash.to_hex()), None, String::new());
         let mut book = Book::default();
-        book.heed(Entry::Created { token, name, rights, hash, expires_at_micros, by }, at(1));
+        let created =
+            Entry::Created { token, name, rights, hash, certificate, expires_at_micros, by };
+        book.heed(created, at(1));
         (book, secret)
     }
 

@@ -8,7 +8,7 @@ use factum_store::BoxFuture;
 use http::{Extensions, Request};
 
 use super::{
-    Access, Principal, Who,
+    Access, Principal, Shown, Who,
     hosts::{Hosts, Origin},
 };
 use crate::{Config, api::ApiError, tls::Tls};
@@ -26,6 +26,8 @@ const OPEN: [&str; 5] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// The certificate that was shown, and is signed by an authority that the server believes.
+    pub(crate) shown: Option<Arc<Shown>>,
 }
 
 /// Why a request is not passed on.
@@ -73,7 +75,7 @@ impl Gate {
 
     /// Finds out who asks, and has it known to whoever answers.
     pub(crate) fn admit<B>(&self, request: &mut Request<B>, peer: &Peer) -> Admitted {
-        match self.access.who(request.headers()) {
+        match self.access.who(request.headers(), peer.shown.as_deref()) {
             Who::Known(principal) => {
                 request.extensions_mut().insert(principal);
                 Admitted::Yes

@@ -4,6 +4,7 @@
 
 mod audit;
 mod book;
+mod certificate;
 mod gate;
 mod hosts;
 mod jwt;
@@ -19,6 +20,8 @@ mod tokens;
 
 pub(crate) use audit::Audit;
 pub use book::{Token, TokenId};
+pub use certificate::Identity;
+pub(crate) use certificate::Shown;
 pub(crate) use gate::{Admitted, Gate, Peer, Stop};
 pub(crate) use hosts::Origin;
 pub(crate) use jwt::Jwt;
@@ -36,6 +39,7 @@ use std::sync::Arc;
 use factum_store::BoxFuture;
 use http::{HeaderMap, header};
 
+use book::Found;
 use jwt::Judged;
 
 /// Finds out who asks.
@@ -57,12 +61,17 @@ impl Access {
         self.tokens.audit()
     }
 
-    /// Who sent a request with these headers (over HTTP) or this metadata (over gRPC). Whatever is
-    /// wrong is answered in the same way: a stranger learns nothing from it.
-    pub(crate) fn who(&self, headers: &HeaderMap) -> Who {
+    /// Who sent a request with these headers (over HTTP) or this metadata (over gRPC), on a connection
+    /// on which this certificate was shown. A token is more than a certificate, which may be only how
+    /// one gets here. Whatever is wrong is answered in the same way: a stranger learns nothing from it.
+    pub(crate) fn who(&self, headers: &HeaderMap, shown: Option<&Shown>) -> Who {
         let mut said = headers.get_all(header::AUTHORIZATION).iter();
         match (said.next(), said.next()) {
-            (None, _) if !self.required => Who::Known(Principal::everybody()),
+            (None, _) => match shown.map_or(Found::Nobody, |shown| self.tokens.of(shown)) {
+                Found::Good(principal) => Who::Known(principal),
+                Found::Nobody if !self.required => Who::Known(Principal::everybody()),
+                Found::Nobody | Found::Worthless => Who::Stranger,
+            },
             (Some(said), None) => match said.to_str().ok().and_then(bearer) {
                 Some(token) => self.whose(token),
                 None => Who::Stranger,

@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 
 use super::{
     audit::Audit,
-    book::{Book, Entry, Token, TokenId},
+    book::{Book, Entry, Found, Token, TokenId},
+    certificate::{Identity, Shown},
     principal::Principal,
     rights::Right,
     secret::{Secret, presented},
@@ -36,6 +37,8 @@ pub struct NewToken {
     pub name: String,
     /// What it allows.
     pub rights: Vec<Right>,
+    /// The certificate that is shown instead of a secret. No two good tokens share one.
+    pub certificate: Option<Identity>,
     /// From when on it is worth nothing.
     pub expires_at: Option<Timestamp>,
 }
@@ -103,20 +106,24 @@ impl Tokens {
     }
 
     /// Makes a token, on behalf of whom `by` names. Its secret is not kept: this is the only time
-    /// that it can be seen.
+    /// that it can be seen. A token that is a certificate has none.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] for a name that is taken or none, for rights that say nothing, and for an
-    /// end that has passed.
-    pub async fn create(&self, by: &str, new: NewToken) -> Result<(Token, Secret), Fault> {
+    /// [`Fault::Invalid`] for a name or a certificate that is taken, for a name that is none, for rights
+    /// that say nothing, and for an end that has passed.
+    pub async fn create(&self, by: &str, new: NewToken) -> Result<(Token, Option<Secret>), Fault> {
         let _one = self.changing.lock().await;
         self.check(&new)?;
         let token = TokenId::random().map_err(no_randomness)?;
-        let (secret, hash) = Secret::new(token).map_err(no_randomness)?;
-        let (hash, by) = (hash.to_hex(), by.to_owned());
-        let NewToken { name, rights, expires_at } = new;
-        let expires_at_micros = expires_at.map(|end| end.micros);
-        let entry = Entry::Created { token, name, rights, hash, expires_at_micros, by };
+        let NewToken { name, rights, certificate, expires_at } = new;
+        let made = match certificate {
+            Some(_) => None,
+            None => Some(Secret::new(token).map_err(no_randomness)?),
+        };
+        let (secret, hash) = made.map(|(secret, hash)| (secret, hash.to_hex())).unzip();
+        let (by, expires_at_micros) = (by.to_owned(), expires_at.map(|end| end.micros));
+        let entry =
+            Entry::Created { token, name, rights, hash, certificate, expires_at_micros, by };
         Ok((self.record(entry).await?, secret))
     }
 
@@ -131,9 +138,13 @@ impl Tokens {
         grace: std::time::Duration,
     ) -> Result<(Token, Secret), Fault> {
         let _one = self.changing.lock().await;
-        let now = now();
-        if !self.get(id)?.is_good(now) {
+        let (now, token) = (now(), self.get(id)?);
+        if !token.is_good(now) {
             let problem = "has expired or was revoked; create another";
+            return Err(Invalid::new("token", problem).into());
+        }
+        if token.certificate.is_some() {
+            let problem = "is a certificate; whoever signed that signs the next one";
             return Err(Invalid::new("token", problem).into());
         }
         let (secret, hash) = Secret::new(id).map_err(no_randomness)?;
@@ -163,6 +174,11 @@ impl Tokens {
         self.book.load().find(id, &hash, now()).cloned()
     }
 
+    /// Whose certificate this is, if it is worth something at this moment.
+    pub(crate) fn of(&self, shown: &Shown) -> Found {
+        self.book.load().of(shown, now())
+    }
+
     /// Whether none was ever made.
     pub(crate) fn is_empty(&self) -> bool {
         self.book.load().tokens().next().is_none()
@@ -174,9 +190,16 @@ impl Tokens {
         if !new.name.bytes().all(fits) || !(1..=64).contains(&new.name.len()) {
             return Err(Invalid::new("name", "must be 1 to 64 of a-z, 0-9, ., _ and -"));
         }
-        if self.book.load().tokens().any(|token| token.name == new.name && token.is_good(now)) {
+        let book = self.book.load();
+        let mut good = book.tokens().filter(|token| token.is_good(now));
+        if good.clone().any(|token| token.name == new.name) {
             let problem = "is the name of a token already; revoke that, or choose another name";
             return Err(Invalid::new("name", problem));
+        }
+        if new.certificate.is_some() && good.any(|token| token.certificate == new.certificate) {
+            let problem =
+                "is that of a token already; revoke that, or name the certificate otherwise";
+            return Err(Invalid::new("certificate", problem));
         }
         if new.rights.is_empty() || new.rights.len() > RIGHTS_MAX {
             return Err(Invalid::new("rights", format!("must be 1 to {RIGHTS_MAX}")));

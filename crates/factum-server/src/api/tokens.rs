@@ -20,7 +20,7 @@ impl Api {
         &self,
         principal: &Principal,
         new: NewToken,
-    ) -> Result<(Token, Secret), ApiError> {
+    ) -> Result<(Token, Option<Secret>), ApiError> {
         let (tokens, by) = (self.steered(principal)?, principal.name().to_string());
         Ok(self.bulkheads.commands.run(async move { tokens.create(&by, new).await }).await??)
     }

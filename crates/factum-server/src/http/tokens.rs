@@ -6,13 +6,13 @@ use axum::{
     extract::{Path, Request, State},
     response::Response,
 };
-use factum_store::Timestamp;
+use factum_store::{Invalid, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shared, answer::ok, problem::Problem, streams::Nothing};
 use crate::{
-    access::{NewToken, Principal, Right, Secret, Token, TokenId},
+    access::{Identity, NewToken, Principal, Right, TokenId},
     json::TokenJson,
     schema,
 };
@@ -26,6 +26,11 @@ pub(crate) struct CreateBody {
     name: String,
     /// What it allows.
     rights: Vec<Right>,
+    /// The certificate that will be shown instead of a secret: sha256:, uri:, dns:, email: or cn: and
+    /// what it has there.
+    #[serde(default)]
+    #[schemars(with = "Option<schema::Name>")]
+    certificate: Option<String>,
     /// From when on it is worth nothing.
     #[serde(default)]
     #[schemars(with = "Option<schema::Time>")]
@@ -76,10 +81,13 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let body = shared.bodies.json(request).await?;
-    let CreateBody { name, rights, expires_at } = body.read()?;
+    let CreateBody { name, rights, certificate, expires_at } = body.read()?;
+    let certificate = certificate.map(|text| text.parse::<Identity>().map_err(invalid));
+    let certificate = certificate.transpose()?;
     let expires_at = expires_at.map(moment).transpose()?;
-    let new = NewToken { name, rights, expires_at };
-    made(&shared.api.create_token(&principal, new).await?)
+    let new = NewToken { name, rights, certificate, expires_at };
+    let (token, secret) = shared.api.create_token(&principal, new).await?;
+    ok(&TokenJson::of(&token, secret.as_ref()))
 }
 
 /// POST `…/rotate`: a new secret for it.
@@ -91,7 +99,8 @@ pub(crate) async fn rotate(
 ) -> Result<Response, Problem> {
     let RotateBody { grace_seconds } = shared.bodies.json(request).await?.read()?;
     let grace = Duration::from_secs(grace_seconds);
-    made(&shared.api.rotate_token(&principal, token_id(&id)?, grace).await?)
+    let (token, secret) = shared.api.rotate_token(&principal, token_id(&id)?, grace).await?;
+    ok(&TokenJson::of(&token, Some(&secret)))
 }
 
 /// POST `…/revoke`: makes it worthless.
@@ -105,13 +114,12 @@ pub(crate) async fn revoke(
     ok(&TokenJson::of(&shared.api.revoke_token(&principal, token_id(&id)?).await?, None))
 }
 
-fn made((token, secret): &(Token, Secret)) -> Result<Response, Problem> {
-    ok(&TokenJson::of(token, Some(secret)))
+fn token_id(text: &str) -> Result<TokenId, Problem> {
+    text.parse().map_err(invalid)
 }
 
-fn token_id(text: &str) -> Result<TokenId, Problem> {
-    text.parse()
-        .map_err(|invalid: factum_store::Invalid| Problem::invalid(invalid.field, invalid.problem))
+fn invalid(invalid: Invalid) -> Problem {
+    Problem::invalid(invalid.field, invalid.problem)
 }
 
 fn moment(text: String) -> Result<Timestamp, Problem> {

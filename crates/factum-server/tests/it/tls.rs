@@ -34,6 +34,16 @@ impl Authority {
     pub(crate) fn sign(&self, names: Vec<SanType>) -> (rcgen::Certificate, KeyPair) {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names;
+        self.sign_as(&params)
+    }
+
+    /// Its own certificate, as PEM.
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate as these say, and its key.
+    pub(crate) fn sign_as(&self, params: &CertificateParams) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let issuer: &Issuer<'_, KeyPair> = &self.0;
         (params.signed_by(&key, issuer).expect("is signed"), key)

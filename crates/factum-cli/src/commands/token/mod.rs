@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use factum::store::Timestamp;
-use factum_server::{Right, TokenId};
+use factum_server::{Identity, Right, TokenId};
 use serde_json::Value;
 
 use crate::{failure::Failure, output::Output};
@@ -20,13 +20,15 @@ Examples:
   factum token create --name shop --right 'append,read on shop'
   factum token create --name report --right 'read on shop-* types order.*' --expires 30d
   factum token create --name tenant-7 --right 'append,read on shop tags tenant:7'
+  factum token create --name edge --right 'append on shop' --certificate dns:edge.example
   factum token create --name admin --right 'append,read,command,admin on *'
   factum token list --json
   factum token rotate 5f0c11e2a9d34b76 --grace 1h
   factum token revoke 5f0c11e2a9d34b76 --url https://factum.example:2113
 
 A right is VERBS on LEDGERS, and may end in types TYPES and tags TAGS: lists with commas, in which *
-stands for any text. The secret of a token is shown once, when it is made or rotated. While a server
+stands for any text. With --certificate a client shows that instead of a secret: sha256:FINGERPRINT,
+uri:URI, dns:NAME, email:ADDRESS or cn:NAME, as the certificate has it. The secret of a token is shown once, when it is made or rotated. While a server
 holds the directory, name the server (--url) and a token that may administer (FACTUM_TOKEN).")]
 pub(crate) struct Token {
     #[command(subcommand)]
@@ -53,6 +55,9 @@ struct Create {
     /// What it allows; repeat it for more.
     #[arg(long = "right", required = true, value_name = "RIGHT")]
     rights: Vec<Right>,
+    /// The certificate that is shown instead of a secret.
+    #[arg(long, value_name = "IDENTITY")]
+    certificate: Option<Identity>,
     /// When it ends: 12h, 30d (from now), or an RFC 3339 time.
     #[arg(long, value_name = "WHEN", value_parser = end)]
     expires: Option<Timestamp>,
@@ -90,8 +95,8 @@ struct Revoke {
 impl Token {
     pub(crate) async fn run(self, output: &mut Output) -> Result<(), Failure> {
         match self.action {
-            Action::Create(Create { name, rights, expires, place }) => {
-                let made = place.ask(Asked::Create { name, rights, expires }).await?;
+            Action::Create(Create { name, rights, certificate, expires, place }) => {
+                let made = place.ask(Asked::Create { name, rights, certificate, expires }).await?;
                 with_secret(&made, "made", output)
             }
             Action::Rotate(Rotate { id, grace, place }) => {
@@ -114,8 +119,11 @@ fn with_secret(token: &Value, done: &str, output: &mut Output) -> Result<(), Fai
     if !output.for_people() {
         return Ok(output.json(token)?);
     }
-    output.line(text(&token["secret"]))?;
     let (id, name) = (text(&token["id"]), text(&token["name"]));
+    if let Some(certificate) = token["certificate"].as_str() {
+        return Ok(output.line(format!("token {id} of {name} is the certificate {certificate}"))?);
+    }
+    output.line(text(&token["secret"]))?;
     Ok(output.note(format!("token {id} of {name} is {done}; its secret is shown only now"))?)
 }
 
@@ -132,9 +140,11 @@ fn list(document: &Value, output: &mut Output) -> Result<(), Failure> {
             Value::Null => text(&token["expires_at"]).to_owned(),
             at => format!("revoked {}", text(at)),
         };
-        [text(&token["id"]).to_owned(), text(&token["name"]).to_owned(), rights, end]
+        let texts = ["id", "name", "certificate"].map(|field| text(&token[field]).to_owned());
+        let [id, name, certificate] = texts;
+        [id, name, rights, certificate, end]
     });
-    Ok(output.table(["token", "name", "rights", "ends"], rows)?)
+    Ok(output.table(["token", "name", "rights", "certificate", "ends"], rows)?)
 }
 
 fn text(value: &Value) -> &str {

@@ -52,7 +52,7 @@ fn event(name: &str, tag: &str) -> v1::NewEvent {
 }
 
 /// An append of one such event to the ledger of the world.
-fn one(name: &str, tag: &str) -> v1::AppendRequest {
+pub(crate) fn one(name: &str, tag: &str) -> v1::AppendRequest {
     let events = vec![event(name, tag)];
     v1::AppendRequest { ledger: "bank".into(), events, ..v1::AppendRequest::default() }
 }

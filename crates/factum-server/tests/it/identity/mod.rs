@@ -1,5 +1,7 @@
 //! Who somebody is, by what others say of them: issuers of JWTs, and authorities that sign
 //! certificates.
 
+mod certificate;
 pub(crate) mod issuer;
 mod jwt;
+pub(crate) mod secure;
