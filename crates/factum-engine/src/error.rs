@@ -67,6 +67,9 @@ pub enum EngineError {
     /// One at a time.
     #[error("a compaction of this ledger is under way; wait for it")]
     Compacting,
+    /// Whoever asked for long work has said that it is enough.
+    #[error("it was stopped before its end; nothing that was there before has changed")]
+    Stopped,
     /// Somebody works with the ledger that is to be deleted.
     #[error("the ledger {0} is in use; close what works with it, then delete it")]
     InUse(String),

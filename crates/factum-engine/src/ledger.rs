@@ -27,7 +27,7 @@ use crate::{
     salvage,
     sealing::{closed_at, open_index, push_frame},
     shared::Shared,
-    verify::{self, Inspection, Verification},
+    verify::{self, Inspection, Told, Verification},
     whole::{read_beside, read_segment},
     writer::{
         Foresight, Inbox, Memory, Patience, Prepared, Recent, SegmentFile, State, Writer,
@@ -220,6 +220,17 @@ impl EngineLedger {
     /// # Errors
     /// [`EngineError`] when it can't be read at all; damage is in the answer.
     pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Verification, EngineError> {
+        self.verify_while(&mut |read, all| {
+            progress(read, all);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, which `progress` can stop after any segment.
+    ///
+    /// # Errors
+    /// As [`EngineLedger::verify`]; [`EngineError::Stopped`].
+    pub fn verify_while(&self, progress: Told<'_>) -> Result<Verification, EngineError> {
         verify::verify(&self.inner, progress)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::ErrorKind,
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -81,20 +82,28 @@ fn index_bytes(inner: &Inner, segment: &IndexedSegment) -> Option<u64> {
     inner.options.machine.open(&index_path(&segment.log)).and_then(|file| file.len()).ok()
 }
 
+/// Told how many bytes are done, and how many there are; says whether to go on.
+pub(crate) type Told<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+
+/// Ends what was told to stop.
+pub(crate) fn going_on(said: ControlFlow<()>) -> Result<(), EngineError> {
+    match said {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(EngineError::Stopped),
+    }
+}
+
 /// Segments that are verified at the same time: each is in memory meanwhile, with its index.
 const THREADS_MAX: usize = 4;
 
-pub(crate) fn verify(
-    inner: &Inner,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Verification, EngineError> {
+pub(crate) fn verify(inner: &Inner, progress: Told<'_>) -> Result<Verification, EngineError> {
     let segments = inner.shared.segments();
     let head = inner.shared.head();
     let mut all = 0;
     for segment in segments.iter() {
         all += segment.log.disk_bytes()? + index_bytes(inner, segment).unwrap_or_default();
     }
-    progress(0, all);
+    going_on(progress(0, all))?;
     let next = AtomicUsize::new(0);
     let (answers, answered) = mpsc::channel();
     let work = |answers: mpsc::Sender<_>| {
@@ -120,7 +129,8 @@ pub(crate) fn verify(
         for (at, verified) in answered {
             found[at] = verified?;
             read += found[at].bytes;
-            progress(read, all);
+            // The others end with the segment that they are at: nobody hears them any more.
+            going_on(progress(read, all))?;
         }
         Ok(found.into_iter().fold(Verification::default(), Verification::and))
     })

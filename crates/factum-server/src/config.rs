@@ -6,6 +6,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -90,6 +91,9 @@ pub struct Config {
     /// 256 MiB.
     #[serde(with = "bytes")]
     pub disk_free_bytes_min: u64,
+    /// The directory below which clients may have backups made, each under a name. It has to be
+    /// there; without one no backup is made over the network.
+    pub backup_dir: Option<PathBuf>,
     /// How long requests may go on after shutdown was asked for. 10 s.
     #[serde(with = "span")]
     pub grace: Duration,
@@ -124,6 +128,7 @@ impl Default for Config {
             view_deadline: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
             disk_free_bytes_min: 256 << 20,
+            backup_dir: None,
             grace: Duration::from_secs(10),
         }
     }

@@ -18,6 +18,7 @@ mod observe;
 mod rates;
 mod schema;
 mod server;
+mod settings;
 mod tls;
 mod umadb;
 mod units;
@@ -28,4 +29,5 @@ pub use access::{
 };
 pub use config::{Config, ServeError};
 pub use server::Server;
+pub use settings::Setting;
 pub use tls::TlsFiles;

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    Config, Secret, ServeError,
+    Config, Secret, ServeError, Setting,
     access::{Access, Gate, Jwt, NewToken, Right, Tokens},
     api::Api,
     connection,
@@ -21,6 +21,7 @@ use crate::{
     faces::{Faces, Limits},
     grpc, http, machine,
     rates::Rates,
+    settings,
     tls::Tls,
     umadb,
 };
@@ -41,6 +42,7 @@ pub struct Server {
     tokens: Arc<Tokens>,
     first_token: Option<Secret>,
     groups: Arc<Groups>,
+    settings: Vec<Setting>,
     stop: watch::Sender<bool>,
 }
 
@@ -117,6 +119,7 @@ impl Server {
             tokens,
             first_token,
             groups,
+            settings: Vec::new(),
             stop,
         })
     }
@@ -126,6 +129,12 @@ impl Server {
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// The same, with who said each of its settings. What no program says is shown as it holds.
+    #[must_use]
+    pub fn with_settings(self, settings: Vec<Setting>) -> Self {
+        Self { settings, ..self }
     }
 
     /// Reads the certificates again when it is called, while the server runs too. That files have
@@ -153,10 +162,13 @@ impl Server {
     /// Answers until `shutdown` resolves; then takes no more connections, lets the requests that
     /// are being answered end, ends the streams, and closes the applications.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let holds = Config { listen: self.address, ..self.config.clone() };
+        let settings = settings::effective(self.settings, &holds);
         let Self { listener, config, apps, domains, store, tls, jwt, tokens, groups, stop, .. } =
             self;
         let stopping = stop.subscribe();
         let api = Api::new(apps, store, &config).with_tokens(Arc::clone(&tokens));
+        let api = api.showing(settings);
         let auditing = tokio::spawn(Arc::clone(tokens.audit()).keep(stopping.clone()));
         let api = Arc::new(api.knowing(domains).with_groups(Arc::clone(&groups)));
         if let Some(jwt) = &jwt {

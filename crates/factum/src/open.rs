@@ -210,7 +210,22 @@ impl Store {
         ledger: &str,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<VerifyReport, Fault> {
-        let report = self.engine_ledger(ledger)?.verify(&mut progress)?;
+        self.verify_while(ledger, |read, all| {
+            progress(read, all);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, which `progress` can stop; a ledger that is in use goes on meanwhile.
+    ///
+    /// # Errors
+    /// As [`Store::verify`]; [`Fault::Unavailable`] when it was stopped.
+    pub fn verify_while(
+        &self,
+        ledger: &str,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<VerifyReport, Fault> {
+        let report = self.engine_ledger(ledger)?.verify_while(&mut progress)?;
         let damage = report.damage.into_iter().map(Damage::from).collect();
         Ok(VerifyReport { events: report.events, bytes: report.bytes, damage })
     }

@@ -3,6 +3,7 @@
 
 use std::{
     fs, io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -26,7 +27,22 @@ impl Store {
         to: &Path,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<BackupReport, Fault> {
-        Ok(self.data.backup(to, &mut progress)?)
+        self.backup_while(to, |done, all| {
+            progress(done, all);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, which `progress` can stop; the next backup to the same place goes on there.
+    ///
+    /// # Errors
+    /// As [`Store::backup`]; [`Fault::Unavailable`] when it was stopped.
+    pub fn backup_while(
+        &self,
+        to: &Path,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<BackupReport, Fault> {
+        Ok(self.data.backup_while(to, &mut progress)?)
     }
 
     /// Deletes a ledger with all its events, and what was derived from them. It is gone when this
@@ -159,7 +175,21 @@ impl Backup {
     /// # Errors
     /// [`Fault`] when it can't be read at all; damage is in the answer.
     pub fn check(&self, mut progress: impl FnMut(u64, u64)) -> Result<Vec<Damage>, Fault> {
-        Ok(self.backup.check(&mut progress)?.into_iter().map(Damage::from).collect())
+        self.check_while(|done, all| {
+            progress(done, all);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, which `progress` can stop.
+    ///
+    /// # Errors
+    /// As [`Backup::check`]; [`Fault::Unavailable`] when it was stopped.
+    pub fn check_while(
+        &self,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Vec<Damage>, Fault> {
+        Ok(self.backup.check_while(&mut progress)?.into_iter().map(Damage::from).collect())
     }
 
     /// Writes a data directory, which must be missing or empty, from the backup: whole, or up to a

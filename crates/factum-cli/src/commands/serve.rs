@@ -106,6 +106,8 @@ impl Serve {
         let mut settings = Settings::load(&Said { flags: self.flags(), ..self.asked.said() })?;
         if self.demo && settings.values["dir"].1 == Source::Default {
             settings.program.dir = demo::DIR.into();
+            let said = (json!(demo::DIR), Source::Flag("--demo".to_owned()));
+            settings.values.insert("dir".to_owned(), said);
         }
         Ok(settings)
     }
@@ -152,9 +154,9 @@ impl Serve {
         if own_ledgers(&store)?.is_empty() {
             open::create(&store, open::DEFAULT_LEDGER)?;
         }
-        let names = own_ledgers(&store)?;
+        let (names, said) = (own_ledgers(&store)?, settings.said());
         let server = Server::bind(settings.server, &store, [retail::domain()]).await;
-        Ok((server.map_err(failure)?, names))
+        Ok((server.map_err(failure)?.with_settings(said), names))
     }
 }
 

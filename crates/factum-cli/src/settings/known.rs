@@ -40,6 +40,7 @@ const WHAT: &[(&str, &str)] = &[
     ("view_deadline", "how long a read waits for a view to see the position in `after`"),
     ("heartbeat", "how often a silent stream of events says that it is alive"),
     ("disk_free_bytes_min", "room on the disk below which `/ready` says that the server is not ready"),
+    ("backup_dir", "the directory, which has to be there, below which clients may have backups made; without one none are"),
     ("grace", "how long requests may go on after the server was asked to stop"),
 ];
 

@@ -10,7 +10,7 @@ mod layers;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use factum_server::Config;
+use factum_server::{Config, Setting};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -95,6 +95,18 @@ impl Settings {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         Self::of(said, variables)
+    }
+
+    /// The same for a server to show.
+    pub(crate) fn said(&self) -> Vec<Setting> {
+        let one = |(key, (value, source)): (&String, &(Value, Source))| Setting {
+            key: key.clone(),
+            value: value.clone(),
+            from: source.to_string(),
+            said: None,
+            what: what(key).unwrap_or_default().to_owned(),
+        };
+        self.values.iter().map(one).collect()
     }
 
     fn of(

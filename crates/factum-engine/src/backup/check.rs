@@ -1,6 +1,9 @@
 //! [`Backup`]: a whole backup, found by its manifest, and compared with it byte for byte (G10).
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use factum_store::Timestamp;
@@ -13,6 +16,7 @@ use super::{
 use crate::{
     error::{Damage, EngineError},
     options::Options,
+    verify::{Told, going_on},
 };
 
 /// A whole backup.
@@ -70,11 +74,22 @@ impl Backup {
     /// # Errors
     /// [`EngineError`] when it can't be read at all; damage is in the answer.
     pub fn check(&self, progress: Progress<'_>) -> Result<Vec<Damage>, EngineError> {
+        self.check_while(&mut |done, all| {
+            progress(done, all);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, which `progress` can stop before any file.
+    ///
+    /// # Errors
+    /// As [`Backup::check`]; [`EngineError::Stopped`].
+    pub fn check_while(&self, progress: Told<'_>) -> Result<Vec<Damage>, EngineError> {
         let (all, mut done) = (self.bytes(), 0);
         let mut found = Vec::new();
         for kept in &self.manifest.ledgers {
             for entry in &kept.files {
-                progress(done, all);
+                going_on(progress(done, all))?;
                 match self.read(kept, entry) {
                     Err(EngineError::Damaged(damage)) => found.push(damage),
                     other => drop(other?),
@@ -82,7 +97,7 @@ impl Backup {
                 done += entry.bytes;
             }
         }
-        progress(done, all);
+        let _ = progress(done, all);
         Ok(found)
     }
 

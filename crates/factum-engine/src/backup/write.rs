@@ -3,7 +3,10 @@
 //! At every moment the directory holds the last whole backup: segments only grow beyond what the
 //! manifest speaks of, and what a new manifest no longer needs goes after it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use blake3::Hash;
 use factum_store::{Invalid, Timestamp};
@@ -18,6 +21,7 @@ use crate::{
     error::EngineError,
     machine::Machine,
     sealing::index_path,
+    verify::{Told, going_on},
     whole::{replace_file, whole},
 };
 
@@ -47,6 +51,18 @@ impl DataDir {
     /// another backup goes there; [`EngineError::Full`]. After each of them the last whole backup
     /// is as it was.
     pub fn backup(&self, to: &Path, progress: Progress<'_>) -> Result<BackupReport, EngineError> {
+        self.backup_while(to, &mut |done, all| {
+            progress(done, all);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, which `progress` can stop after any segment. What was copied by then is taken up by
+    /// the next backup to the same place.
+    ///
+    /// # Errors
+    /// As [`DataDir::backup`]; [`EngineError::Stopped`].
+    pub fn backup_while(&self, to: &Path, progress: Told<'_>) -> Result<BackupReport, EngineError> {
         if to.starts_with(self.dir()) {
             let problem = "is inside the data directory; name one outside of it, on another disk";
             return Err(Invalid::new("the backup's directory", problem).into());
@@ -110,7 +126,7 @@ struct Writing<'a> {
     to: &'a Path,
     all: u64,
     done: u64,
-    progress: Progress<'a>,
+    progress: Told<'a>,
     report: BackupReport,
 }
 
@@ -127,7 +143,7 @@ impl Writing<'_> {
             // Parts that are there already are not read, so one that was rewritten may come last.
             recorded_at = recorded_at.max(at.unwrap_or_default());
             self.done += part.log.disk_bytes()?;
-            (self.progress)(self.done.min(self.all), self.all);
+            going_on((self.progress)(self.done.min(self.all), self.all))?;
             files.push(entry);
             if part.closed {
                 files.extend(self.index(&dir, part, before)?);
@@ -267,7 +283,8 @@ impl Writing<'_> {
         for path in no_longer(before, &now, to) {
             let _ = machine.remove(&path);
         }
-        (self.progress)(self.all, self.all);
+        // It is whole: too late to stop it.
+        let _ = (self.progress)(self.all, self.all);
         self.report.bytes = now.bytes();
         Ok(self.report)
     }

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, path::Path};
 
 use factum_engine::{
-    Backup, Compact, DataDir, Restore,
+    Backup, Compact, DataDir, EngineError, Restore,
     machine::{Faults, SimulatedMachine},
 };
 use factum_store::{Append, Ledger, Position, Revision};
@@ -109,4 +109,33 @@ fn g4_a_compacted_ledger_is_not_cut_where_the_end_of_a_stream_is_not_known() {
         let info = block_on(data.ledger("l").unwrap().stream(stream(0))).unwrap();
         assert_eq!(info.last, Some(Revision(last)), "position {position}");
     }
+}
+
+/// Who stops long work hears so, and loses nothing: the last whole backup stays, and the next one
+/// goes on.
+#[test]
+fn what_is_stopped_changes_nothing_and_is_gone_on_with() {
+    let machine = SimulatedMachine::new(8);
+    let data = DataDir::open(Path::new(DIR), options(&machine)).unwrap();
+    let ledger = data.create_ledger("l").unwrap();
+    filled(&ledger);
+    let after = |steps: usize| {
+        let mut left = steps;
+        move |_, _| {
+            left = left.saturating_sub(1);
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    };
+    assert!(matches!(ledger.verify_while(&mut after(2)), Err(EngineError::Stopped)));
+    let to = Path::new("/backup");
+    assert!(matches!(data.backup_while(to, &mut after(2)), Err(EngineError::Stopped)));
+    let first = data.backup(to, &mut |_, _| {}).unwrap();
+    assert!(first.copied < first.bytes, "what was copied before it was stopped stays");
+    ledger.append_blocking(Append::new([event(1_000, None)])).unwrap();
+    assert!(matches!(data.backup_while(to, &mut after(1)), Err(EngineError::Stopped)));
+    let whole = Backup::open(to, options(&machine)).unwrap();
+    assert_eq!(whole.ledgers(), first.ledgers);
+    assert_eq!(whole.check(&mut |_, _| {}).unwrap(), []);
+    assert!(matches!(whole.check_while(&mut after(1)), Err(EngineError::Stopped)));
+    assert_eq!(ledger.verify(&mut |_, _| {}).unwrap().damage, []);
 }

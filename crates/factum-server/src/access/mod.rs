@@ -32,6 +32,7 @@ pub(crate) use principal::{Extent, Principal};
 pub use rights::{Right, Verb};
 pub(crate) use scope::Scope;
 pub use secret::Secret;
+pub(crate) use tokens::now;
 pub use tokens::{ACCESS_LEDGER, NewToken, Tokens, is_system_ledger};
 
 use std::sync::Arc;

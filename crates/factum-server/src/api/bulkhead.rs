@@ -34,6 +34,8 @@ pub(crate) struct Bulkheads {
     /// Consumers that wait for events of their group.
     pub(crate) consumers: Bulkhead,
     pub(crate) compactions: Bulkhead,
+    pub(crate) verifications: Bulkhead,
+    pub(crate) backups: Bulkhead,
     /// Looks at how the server is: whoever watches it must be answered while all else is full.
     pub(crate) checks: Bulkhead,
     /// Looks that subscriptions make at the ledger's files.
@@ -50,6 +52,8 @@ impl Bulkheads {
             subscriptions: of("subscriptions", config.subscriptions_max),
             consumers: of("consumers", config.consumers_max),
             compactions: of("compactions", 1),
+            verifications: of("verifications", 1),
+            backups: of("backups", 1),
             checks: of("checks", CHECKS_MAX),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
         }
@@ -60,7 +64,9 @@ impl Bulkheads {
         let waiting = PlacesNow { of: "waiting_queries", ..self.waiting_queries.now() };
         let (commands, queries) = (self.commands.now(), self.queries.now());
         let (subscriptions, consumers) = (self.subscriptions.now(), self.consumers.now());
-        vec![commands, queries, waiting, subscriptions, consumers, self.compactions.now()]
+        let jobs = [self.compactions.now(), self.verifications.now(), self.backups.now()];
+        let all = [commands, queries, waiting, subscriptions, consumers];
+        all.into_iter().chain(jobs).collect()
     }
 }
 

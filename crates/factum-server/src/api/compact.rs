@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use factum::{Compact, Compacted, Fault};
+use factum::{Compact, Compacted};
 use tokio::sync::watch;
 
 use super::{Api, ApiError};
@@ -18,10 +18,7 @@ impl Api {
         stopping: watch::Receiver<bool>,
     ) -> Result<Compacted, ApiError> {
         self.ledger(principal, Verb::Admin, &ledger)?;
-        let Some(store) = self.store.clone() else {
-            let what = "this server has applications only, and no data directory to compact";
-            return Err(Fault::Unavailable(what.to_owned()).into());
-        };
+        let store = self.store_of_its_own()?.clone();
         let compacted = async move {
             store.compact(&ledger, request, |_| match *stopping.borrow() {
                 true => ControlFlow::Break(()),

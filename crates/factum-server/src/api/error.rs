@@ -26,6 +26,8 @@ pub(crate) enum ApiError {
     Busy { what: &'static str },
     /// The server is ending.
     Stopping,
+    /// The server is not set up for it.
+    NotSetUp { problem: String },
     /// Everything that the framework says.
     Fault(Fault),
 }

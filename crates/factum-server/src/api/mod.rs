@@ -16,6 +16,7 @@ mod given;
 mod groups;
 mod head;
 mod health;
+mod jobs;
 mod ledgers;
 mod ledgers_change;
 mod metrics;
@@ -25,15 +26,16 @@ mod ready;
 mod receipt;
 mod remote_append;
 mod scan;
+mod settings;
 mod streams;
 mod subscribe;
 mod tokens;
 mod tracking;
 mod view;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use factum::{App, Domain, Store};
+use factum::{App, Domain, Fault, Store};
 use factum_store::{ByteString, Ledger};
 
 pub(crate) use append::AppendEvents;
@@ -48,6 +50,7 @@ pub(crate) use given::GIVEN_ID;
 pub(crate) use groups::{
     ChangePace, CreateGroup, Draw, GroupId, GroupState, GroupStatus, ParkedPage, Start,
 };
+pub(crate) use jobs::{BackupKept, JOB_WAIT_MAX, Job, JobId, MakeBackup, Outcome, Task};
 pub(crate) use ledgers::LedgerStatus;
 pub(crate) use ready::Concern;
 pub(crate) use receipt::KeyUse;
@@ -60,7 +63,7 @@ pub(crate) use tracking::Tracking;
 pub(crate) use view::AskView;
 
 use crate::{
-    Config,
+    Config, Setting,
     access::{Audit, Extent, Limited, Principal, Scope, Tokens, Verb},
     consumers::Groups,
     metrics::Metrics,
@@ -78,6 +81,11 @@ pub(crate) struct Api {
     /// Who may what.
     tokens: Option<Arc<Tokens>>,
     groups: Option<Arc<Groups>>,
+    jobs: jobs::Jobs,
+    /// Below which clients may have backups made.
+    backup_dir: Option<PathBuf>,
+    /// The configuration as it holds.
+    settings: Vec<Setting>,
     bulkheads: Bulkheads,
     patience: Duration,
     view_deadline: Duration,
@@ -99,6 +107,9 @@ impl Api {
             store,
             tokens: None,
             groups: None,
+            jobs: jobs::Jobs::default(),
+            backup_dir: config.backup_dir.clone(),
+            settings: Vec::new(),
             bulkheads: Bulkheads::new(config),
             patience: config.patience,
             view_deadline: config.view_deadline,
@@ -115,13 +126,19 @@ impl Api {
         Self { groups: Some(groups), ..self }
     }
 
+    /// The same, with the configuration that it shows.
+    pub(crate) fn showing(self, settings: Vec<Setting>) -> Self {
+        Self { settings, ..self }
+    }
+
     /// The same, with domains for ledgers of their names, whenever these are made.
     pub(crate) fn knowing(self, domains: Vec<Domain>) -> Self {
         Self { domains, ..self }
     }
 
-    /// Ends the applications, their views' checkpoints written.
+    /// Ends the jobs, which were told so, and the applications, their views' checkpoints written.
     pub(crate) async fn close(&self) {
+        self.jobs.close().await;
         for app in self.apps.all().into_values() {
             app.close().await;
         }
@@ -204,6 +221,22 @@ impl Api {
                 Ok(Arc::new(Limited { ledger, principal, reads, appends, on_refusal }))
             }
         }
+    }
+
+    /// Goes on for who may administer all of the server: `what` is for nobody else.
+    fn steering(&self, principal: &Principal, what: &str) -> Result<(), ApiError> {
+        if principal.may_steer() {
+            return Ok(());
+        }
+        self.audit(|audit| audit.right_refused(principal.name(), Verb::Admin, "*"));
+        let problem = format!("{what} for who has the right admin on *");
+        Err(ApiError::Forbidden { problem })
+    }
+
+    /// The data directory, of a server that opened one.
+    fn store_of_its_own(&self) -> Result<&Store, ApiError> {
+        let none = "this server has applications only, and no data directory of its own";
+        Ok(self.store.as_ref().ok_or_else(|| Fault::Unavailable(none.to_owned()))?)
     }
 
     /// Has something recorded of who asks, where that is kept.

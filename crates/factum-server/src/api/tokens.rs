@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use factum::Fault;
 
 use super::{Api, ApiError};
-use crate::access::{NewToken, Principal, Secret, Token, TokenId, Tokens, Verb};
+use crate::access::{NewToken, Principal, Secret, Token, TokenId, Tokens};
 
 impl Api {
     pub(crate) fn tokens(&self, principal: &Principal) -> Result<Vec<Token>, ApiError> {
@@ -50,11 +50,7 @@ impl Api {
 
     /// The tokens, for who may change them.
     fn steered(&self, principal: &Principal) -> Result<Arc<Tokens>, ApiError> {
-        if !principal.may_steer() {
-            self.audit(|audit| audit.right_refused(principal.name(), Verb::Admin, "*"));
-            let problem = "tokens are for who has the right admin on *".to_owned();
-            return Err(ApiError::Forbidden { problem });
-        }
+        self.steering(principal, "tokens are")?;
         let none = || Fault::Unavailable("this server keeps no tokens".to_owned());
         Ok(self.tokens.clone().ok_or_else(none)?)
     }

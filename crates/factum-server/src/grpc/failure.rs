@@ -57,6 +57,7 @@ fn said(error: ApiError) -> Failure {
         ApiError::Forbidden { problem } => Failure::new(Reason::Forbidden, problem),
         // This face has no groups yet.
         ApiError::Group(error) => Failure::new(Reason::Bug, error.to_string()),
+        ApiError::NotSetUp { problem } => Failure::new(Reason::Unavailable, problem),
         ApiError::Stopping => stopping(),
         ApiError::Fault(fault) => of_fault(fault),
     }

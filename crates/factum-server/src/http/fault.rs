@@ -42,6 +42,7 @@ impl From<ApiError> for Problem {
                 let detail = format!("the server has as many {what} as it takes; try again soon");
                 Self::new(Kind::Busy, detail)
             }
+            ApiError::NotSetUp { problem } => Self::new(Kind::NotSetUp, problem),
             ApiError::Stopping => Self::new(Kind::Unavailable, "the server is stopping"),
             ApiError::Fault(fault) => fault.into(),
         }
@@ -80,6 +81,7 @@ fn kind(fault: &Fault) -> Kind {
         Fault::Unknown { what: "command", .. } => Kind::UnknownCommand,
         Fault::Unknown { what: "view", .. } => Kind::UnknownView,
         Fault::Unknown { what: "token", .. } => Kind::UnknownToken,
+        Fault::Unknown { what: "job", .. } => Kind::UnknownJob,
         Fault::Unknown { .. } => Kind::UnknownLedger,
         Fault::Exists { .. } => Kind::Exists,
         Fault::InUse(_) => Kind::InUse,

@@ -20,6 +20,7 @@ enum Takes {
     Names,
     Position,
     Limit { max: usize, default: usize },
+    Milliseconds { max: u64 },
     Switch,
     Word(&'static [&'static str]),
     Moment,
@@ -51,6 +52,11 @@ impl Known {
     /// `limit`, from 1 to `max`.
     pub(crate) const fn limit(max: usize, default: usize, what: &'static str) -> Self {
         Self::new("limit", what, Takes::Limit { max, default })
+    }
+
+    /// So many milliseconds, at most `max`; none when it is left out.
+    pub(crate) const fn milliseconds(name: &'static str, max: u64, what: &'static str) -> Self {
+        Self::new(name, what, Takes::Milliseconds { max })
     }
 
     /// There without a value, or `true`, or `false`.
@@ -140,6 +146,9 @@ impl Known {
             Takes::Position => schema::count(0),
             Takes::Limit { max, default } => {
                 json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })
+            }
+            Takes::Milliseconds { max } => {
+                json!({ "type": "integer", "minimum": 0, "maximum": max, "default": 0 })
             }
             Takes::Switch => json!({ "type": "string", "enum": ["true", "false", ""] }),
             Takes::Word(words) => json!({ "type": "string", "enum": words, "default": words[0] }),

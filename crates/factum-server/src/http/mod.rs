@@ -18,6 +18,7 @@ mod ledgers;
 mod lines;
 mod metrics;
 mod openapi;
+mod operate;
 mod parameters;
 mod positions;
 mod problem;

@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Unauthenticated,
     Forbidden,
     UnknownToken,
+    UnknownJob,
+    NotSetUp,
     Refused,
     Conflict,
     Contended,
@@ -85,7 +87,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 40] = [
+pub(crate) const TYPES: [ProblemType; 42] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -139,6 +141,10 @@ pub(crate) const TYPES: [ProblemType; 40] = [
         "`detail` says what. An administrator can give a token more rights: factum token create."),
     row(Kind::UnknownToken, "unknown-token", 404, "There is no token of this id",
         "GET /v1/tokens lists those there are."),
+    row(Kind::UnknownJob, "unknown-job", 404, "There is no such job, or none that you may see",
+        "GET /v1/jobs lists those there are. The server keeps the last 100, until it ends."),
+    row(Kind::NotSetUp, "not-set-up", 409, "The server is not set up for this",
+        "Nothing was changed. `detail` says which setting is missing or does not fit."),
     row(Kind::Refused, "refused", 422, "The command was refused by a rule of the application",
         "`reason` is the refusal's code and `data` what belongs to it; `detail` says it in words. \
          The refusal is recorded: the same Idempotency-Key gets it again."),

@@ -66,49 +66,41 @@ const PARTS: &[Known] = &[
         "^([0-9]{1,19}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
         "the event's id (a UUID), or its position",
     ),
+    Known::pattern("job", "^[0-9a-f]{16}$", "the job's id: 16 of 0-9 and a-f"),
     Known::text("problem", "the last part of a problem's type"),
 ];
 
-/// A GET.
-pub(crate) fn get<H, T>(
-    path: &'static str,
-    id: &'static str,
-    what: &'static str,
-    handler: H,
-) -> Route
-where
-    H: Handler<T, Arc<Shared>>,
-    T: 'static,
-{
-    Route::new("GET", path, id, what, on(MethodFilter::GET, handler))
+/// Writes the function that makes a route of a method.
+macro_rules! method {
+    ($(#[$what:meta])* $name:ident, $method:ident) => {
+        $(#[$what])*
+        pub(crate) fn $name<H, T>(
+            path: &'static str,
+            id: &'static str,
+            what: &'static str,
+            handler: H,
+        ) -> Route
+        where
+            H: Handler<T, Arc<Shared>>,
+            T: 'static,
+        {
+            let to = on(MethodFilter::$method, handler);
+            Route::new(stringify!($method), path, id, what, to)
+        }
+    };
 }
 
-/// A POST.
-pub(crate) fn post<H, T>(
-    path: &'static str,
-    id: &'static str,
-    what: &'static str,
-    handler: H,
-) -> Route
-where
-    H: Handler<T, Arc<Shared>>,
-    T: 'static,
-{
-    Route::new("POST", path, id, what, on(MethodFilter::POST, handler))
+method! {
+    /// A GET.
+    get, GET
 }
-
-/// A DELETE.
-pub(crate) fn delete<H, T>(
-    path: &'static str,
-    id: &'static str,
-    what: &'static str,
-    handler: H,
-) -> Route
-where
-    H: Handler<T, Arc<Shared>>,
-    T: 'static,
-{
-    Route::new("DELETE", path, id, what, on(MethodFilter::DELETE, handler))
+method! {
+    /// A POST.
+    post, POST
+}
+method! {
+    /// A DELETE.
+    delete, DELETE
 }
 
 impl Route {

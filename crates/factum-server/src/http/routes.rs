@@ -27,7 +27,7 @@ use super::{
     health::{self, HealthJson, ReadyJson},
     known::Known,
     ledgers::{self, DeletedJson, LedgerJson, LedgersJson, NewLedgerBody},
-    metrics, openapi,
+    metrics, openapi, operate,
     parameters::Parameters,
     positions::{self, KeyUseJson, PositionJson},
     problem::{Kind, Problem},
@@ -46,8 +46,8 @@ use crate::{
 /// The table.
 pub(crate) fn routes() -> Vec<Route> {
     let of_ledgers = [ledgers_and_events(), streams_of_a_ledger(), applications()];
-    let parts = [service()].into_iter().chain(of_ledgers).chain([groups::routes(), who_may_what()]);
-    parts.flatten().collect()
+    let steering = [groups::routes(), operate::routes(), who_may_what()];
+    [service()].into_iter().chain(of_ledgers).chain(steering).flatten().collect()
 }
 
 /// The server itself.

@@ -89,6 +89,7 @@ pub(super) fn of(error: ApiError) -> Status {
         ApiError::Forbidden { problem } => (Code::PermissionDenied, Type::Authentication, problem),
         // This face has no groups.
         ApiError::Group(error) => (Code::Internal, Type::Io, error.to_string()),
+        ApiError::NotSetUp { problem } => (Code::Unavailable, Type::Io, problem),
         ApiError::Stopping => return stopping(None),
         ApiError::UnknownKey { view, key, .. } => {
             let message = format!("the view {view} has nothing under {key:?}");

@@ -16,6 +16,7 @@ mod listen;
 mod malformed;
 mod matrix;
 mod metrics;
+mod operate;
 mod reading;
 mod routes;
 mod standstill;

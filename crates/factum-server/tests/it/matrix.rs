@@ -88,6 +88,13 @@ const ROUTES: &[(&str, &str, Need, &str)] = &[
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/ack", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/nack", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/extend", READ, ""),
+    ("POST", "/v1/ledgers/{ledger}/verify", ADMIN, "{}"),
+    ("GET", "/v1/jobs", Name, ""),
+    ("GET", "/v1/jobs/{job}", Name, ""),
+    ("POST", "/v1/jobs/{job}/cancel", Name, "{}"),
+    ("GET", "/v1/backups", Everything, ""),
+    ("POST", "/v1/backups", Everything, ""),
+    ("GET", "/v1/config", Everything, ""),
     ("GET", "/v1/tokens", Everything, ""),
     (
         "POST",
@@ -182,6 +189,7 @@ async fn over_http(world: &World, bearer: &str, method: &str, path: &str, body: 
         ("{event}", "1"),
         ("/positions", "/positions?at=2030-01-01T00:00:00Z"),
         ("{token}", "0000000000000000"),
+        ("{job}", "0000000000000000"),
     ]
     .iter()
     .fold(path.to_owned(), |path, (name, value)| path.replace(name, value));

@@ -1,6 +1,9 @@
 //! The table of routes, as clients see it: nothing is undocumented, and nothing else is taken.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -20,8 +23,26 @@ fn example(path: &str) -> String {
         ("{token}", "x"),
         ("{group}", "g"),
         ("{event}", "1"),
+        ("{job}", "y"),
     ];
     values.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
+}
+
+/// A server that has something of everything, and the ids of its token and its job.
+async fn filled(backups: &Path) -> (World, [(&'static str, String); 2]) {
+    let backups = backups.to_owned();
+    let world = World::with(|config| config.backup_dir = Some(backups)).await;
+    world.post("/v1/ledgers/bank/commands/open", r#"{"account":"a"}"#).await.ok();
+    world.get("/v1/ledgers/bank/views/accounts?after=3").await.ok();
+    let keyed = Request::new("POST", "/v1/ledgers/bank/events").header("Idempotency-Key", "a");
+    keyed.json(r#"{"events":[{"type":"a","data":1}]}"#).send(world.address).await.ok();
+    world.post("/v1/ledgers/bank/groups", r#"{"name":"g"}"#).await.ok();
+    let token = r#"{"name":"t","rights":[{"verbs":["read"],"ledgers":["bank"]}]}"#;
+    let token = world.post("/v1/tokens", token).await.ok();
+    let job = world.post("/v1/ledgers/bank/verify", "{}").await.json();
+    let id = |of: &Value, all: &str| format!("/{all}/{}", of["id"].as_str().expect("an id"));
+    let ids = [("/tokens/x", id(&token, "tokens")), ("/jobs/y", id(&job, "jobs"))];
+    (world, ids)
 }
 
 async fn documented(world: &World) -> BTreeMap<String, BTreeSet<String>> {
@@ -37,20 +58,13 @@ async fn documented(world: &World) -> BTreeMap<String, BTreeSet<String>> {
 
 #[tokio::test]
 async fn every_route_takes_the_methods_that_are_documented_and_no_others() {
-    let world = World::start().await;
-    world.post("/v1/ledgers/bank/commands/open", r#"{"account":"a"}"#).await.ok();
-    world.get("/v1/ledgers/bank/views/accounts?after=3").await.ok();
-    let keyed = Request::new("POST", "/v1/ledgers/bank/events").header("Idempotency-Key", "a");
-    keyed.json(r#"{"events":[{"type":"a","data":1}]}"#).send(world.address).await.ok();
-    let token = r#"{"name":"t","rights":[{"verbs":["read"],"ledgers":["bank"]}]}"#;
-    let token = world.post("/v1/tokens", token).await.ok()["id"].as_str().map(str::to_owned);
-    let token = format!("/tokens/{}", token.expect("an id"));
-    world.post("/v1/ledgers/bank/groups", r#"{"name":"g"}"#).await.ok();
+    let backups = tempfile::tempdir().expect("a directory");
+    let (world, ids) = filled(backups.path()).await;
     let documented = documented(&world).await;
-    assert_eq!(documented.len(), 44, "a route more or less: is it documented in the README too?");
+    assert_eq!(documented.len(), 50, "a route more or less: is it documented in the README too?");
     for (path, methods) in documented {
         for method in METHODS {
-            let path = example(&path).replace("/tokens/x", &token);
+            let path = ids.iter().fold(example(&path), |path, (from, to)| path.replace(from, to));
             let answer = Request::new(method, &path).send(world.address).await;
             let counterpart = if method == "HEAD" { "GET" } else { method };
             if !methods.contains(counterpart) {
@@ -143,11 +157,8 @@ async fn what_is_not_in_the_table_is_not_found() {
 
 #[tokio::test]
 async fn every_parameter_in_the_table_is_taken() {
-    let world = World::start().await;
-    world.post("/v1/ledgers/bank/commands/open", r#"{"account":"a"}"#).await.ok();
-    world.post("/v1/ledgers/bank/groups", r#"{"name":"g"}"#).await.ok();
-    let keyed = Request::new("POST", "/v1/ledgers/bank/events").header("Idempotency-Key", "a");
-    keyed.json(r#"{"events":[{"type":"a","data":1}]}"#).send(world.address).await.ok();
+    let backups = tempfile::tempdir().expect("a directory");
+    let (world, ids) = filled(backups.path()).await;
     let index = world.get("/").await.ok();
     let values = BTreeMap::from([
         ("type", "x"),
@@ -162,6 +173,7 @@ async fn every_parameter_in_the_table_is_taken() {
         ("as_of", "3"),
         ("at", "2026-01-31T12:00:00Z"),
         ("operation", "append"),
+        ("wait_ms", "1"),
     ]);
     for route in index["routes"].as_array().expect("a list") {
         for name in route["parameters"].as_object().expect("a map").keys() {
@@ -171,6 +183,7 @@ async fn every_parameter_in_the_table_is_taken() {
                 continue;
             };
             let path = example(route["path"].as_str().expect("text"));
+            let path = ids.iter().fold(path, |path, (from, to)| path.replace(from, to));
             let answer = world.get(&format!("{path}?{name}={value}")).await;
             assert_eq!(answer.status, 200, "{path}?{name}={value}: {}", answer.text());
         }
