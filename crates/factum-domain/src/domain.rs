@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use factum_store::Invalid;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AnyCommand, Command, Decide, DeciderModel, Event, EventModel, Fold, View, view::IntoView,
+    AnyCommand, Command, Decide, DeciderModel, Event, EventModel, Fold, NamedFold, Projection,
+    View, view::IntoView,
 };
 
 /// The registry of an application: its commands, views and events.
@@ -15,6 +16,7 @@ pub struct Domain {
     name: &'static str,
     commands: BTreeMap<&'static str, Decider>,
     views: BTreeMap<String, Arc<View>>,
+    folds: BTreeMap<&'static str, NamedFold>,
     events: BTreeMap<(&'static str, u32), EventModel>,
     problems: Vec<Invalid>,
 }
@@ -52,6 +54,7 @@ impl Domain {
             name,
             commands: BTreeMap::new(),
             views: BTreeMap::new(),
+            folds: BTreeMap::new(),
             events: BTreeMap::new(),
             problems: Vec::new(),
         }
@@ -77,12 +80,15 @@ impl Domain {
         self
     }
 
-    /// With a view.
+    /// With a view; one of documents brings its fold.
     #[must_use]
     pub fn view(mut self, view: impl IntoView) -> Self {
         match view.into_view() {
             Ok(view) => {
                 view.heeds().iter().for_each(|event| self.add_event(*event));
+                if let Projection::Documents(documents) = view.projection() {
+                    self.add_fold(documents.fold().clone());
+                }
                 let name = view.name().to_string();
                 if self.views.insert(name.clone(), Arc::new(view)).is_some() {
                     self.problem(format!("view {name}"), "is registered twice");
@@ -100,10 +106,11 @@ impl Domain {
         self
     }
 
-    /// With the events that a fold heeds.
+    /// With a fold that can be asked for by its name, and the events that it heeds.
     #[must_use]
-    pub fn fold<F: Fold>(mut self) -> Self {
+    pub fn fold<F: Fold + Serialize>(mut self) -> Self {
         F::HEEDS.iter().for_each(|event| self.add_event(*event));
+        self.add_fold(NamedFold::of::<F>());
         self
     }
 
@@ -137,6 +144,17 @@ impl Domain {
         self.views.values()
     }
 
+    /// The fold of this name.
+    #[must_use]
+    pub fn fold_named(&self, name: &str) -> Option<&NamedFold> {
+        self.folds.get(name)
+    }
+
+    /// All folds that have a name here, by name.
+    pub fn folds(&self) -> impl Iterator<Item = &NamedFold> {
+        self.folds.values()
+    }
+
     /// All event types, by type and version, older versions included.
     pub fn events(&self) -> impl Iterator<Item = &EventModel> {
         self.events.values()
@@ -158,6 +176,16 @@ impl Domain {
         }
         if let Some(older) = model.older {
             self.add_event(*older);
+        }
+    }
+
+    fn add_fold(&mut self, fold: NamedFold) {
+        let name = fold.model().name;
+        if let Some(known) = self.folds.insert(name, fold.clone())
+            && !known.is(&fold)
+        {
+            let problem = "is defined twice, by two types; say `#[fold(name = \"…\")]` on one";
+            self.problem(format!("fold {name}"), problem);
         }
     }
 

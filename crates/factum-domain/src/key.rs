@@ -28,6 +28,9 @@ pub trait Key: Clone + Debug + Eq + Ord + Hash + Send + Sync + 'static {
     /// [`Invalid`] when the text is not one that [`Key::text`] makes.
     fn parse(text: &str) -> Result<Self, Invalid>;
 
+    /// The kinds of its ids, in order; of the whole ledger there is none.
+    fn kinds() -> Vec<&'static str>;
+
     /// The keys that an event with these tags concerns.
     fn found_in(tags: &[Tag]) -> Vec<Self>;
 }
@@ -43,6 +46,10 @@ impl<I: Id> Key for I {
 
     fn parse(text: &str) -> Result<Self, Invalid> {
         text.parse()
+    }
+
+    fn kinds() -> Vec<&'static str> {
+        vec![I::KIND]
     }
 
     fn found_in(tags: &[Tag]) -> Vec<Self> {
@@ -82,6 +89,10 @@ impl<A: Id, B: Id> Key for (A, B) {
         Err(Invalid::new("key", format!("{text:?} has no comma between its two ids")))
     }
 
+    fn kinds() -> Vec<&'static str> {
+        vec![A::KIND, B::KIND]
+    }
+
     fn found_in(tags: &[Tag]) -> Vec<Self> {
         let seconds = B::found_in(tags);
         let firsts = A::found_in(tags).into_iter();
@@ -104,6 +115,10 @@ impl Key for () {
             "all" => Ok(()),
             _ => Err(Invalid::new("key", format!("{text:?} is not `all`, the only key there is"))),
         }
+    }
+
+    fn kinds() -> Vec<&'static str> {
+        Vec::new()
     }
 
     fn found_in(_: &[Tag]) -> Vec<Self> {

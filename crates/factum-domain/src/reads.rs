@@ -72,6 +72,23 @@ pub struct Need {
     id: SliceId,
 }
 
+impl Need {
+    /// All of `F` at a key.
+    pub(crate) fn of<F: Fold>(key: &F::By) -> Self {
+        Self::ignoring::<F>(key, &[])
+    }
+
+    fn ignoring<F: Fold>(key: &F::By, ignoring: &[&'static str]) -> Self {
+        let slice = Slice::ignoring::<F>(key, ignoring);
+        let id = SliceId {
+            fold: TypeId::of::<F>(),
+            fingerprint: slice.fingerprint,
+            key: slice.key.clone(),
+        };
+        Self { slice, fold: Box::new(F::default()), id }
+    }
+}
+
 /// What a decision has read so far.
 #[derive(Default)]
 pub struct Reads {
@@ -97,17 +114,12 @@ impl Reads {
         key: &F::By,
         ignoring: &[&'static str],
     ) -> Result<Arc<F>, Pending> {
-        let slice = Slice::ignoring::<F>(key, ignoring);
-        let id = SliceId {
-            fold: TypeId::of::<F>(),
-            fingerprint: slice.fingerprint,
-            key: slice.key.clone(),
-        };
-        if let Some(state) = self.loaded.get(&id) {
+        let need = Need::ignoring::<F>(key, ignoring);
+        if let Some(state) = self.loaded.get(&need.id) {
             return Arc::clone(state).downcast().map_err(|_| Pending);
         }
-        if self.asked.insert(id.clone()) {
-            self.needs.push(Need { slice, fold: Box::new(F::default()), id });
+        if self.asked.insert(need.id.clone()) {
+            self.needs.push(need);
         }
         Err(Pending)
     }

@@ -6,7 +6,7 @@ use factum_domain::{Decide, Domain, Fold};
 use factum_store::{BoxFuture, Checkpoint, Ledger, Position, ViewStore};
 
 use crate::{
-    Fault,
+    Fault, FoldHandle,
     read::GetState,
     run::{Projector, Run, RunNamed, Running, Snapshots},
     view::ViewHandle,
@@ -87,6 +87,21 @@ impl App {
         }
         let known = self.inner.projectors.keys().cloned().collect();
         Err(Fault::Unknown { what: "view", name: name.to_owned(), known })
+    }
+
+    /// The fold of this name, whose state is read as JSON.
+    ///
+    /// # Errors
+    /// [`Fault::Unknown`] when there is none.
+    pub fn fold(&self, name: &str) -> Result<FoldHandle, Fault> {
+        let domain = self.domain();
+        match domain.fold_named(name) {
+            Some(fold) => Ok(FoldHandle::new(self.clone(), fold.clone())),
+            None => {
+                let known = domain.folds().map(|fold| fold.model().name.to_owned()).collect();
+                Err(Fault::Unknown { what: "fold", name: name.to_owned(), known })
+            }
+        }
     }
 
     /// Where each view stands.

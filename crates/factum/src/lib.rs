@@ -14,6 +14,7 @@
 
 mod app;
 mod fault;
+mod fold;
 mod key;
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
 mod open;
@@ -36,6 +37,7 @@ pub use app::{App, AppBuilder, ViewStatus};
 pub use factum_domain::*;
 pub use factum_store as store;
 pub use fault::{Fault, RunError};
+pub use fold::{FoldAnswer, FoldHandle, FoldRead};
 pub use key::append_key;
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
 pub use open::{Compact, Compacted, Damage, LedgerReport, SegmentReport, Store, VerifyReport};

@@ -42,6 +42,25 @@ pub(crate) async fn position_of(ledger: &dyn Ledger, as_of: AsOf) -> Result<Posi
     }
 }
 
+/// The position of a moment, by default of now, which must not be before `after`.
+pub(crate) async fn moment(
+    ledger: &dyn Ledger,
+    as_of: Option<AsOf>,
+    after: Token,
+) -> Result<Position, Fault> {
+    let position = match as_of {
+        Some(moment) => position_of(ledger, moment).await?,
+        None => ledger.head().await?.position,
+    };
+    match position < after.0 {
+        false => Ok(position),
+        true => {
+            let problem = format!("is {}, beyond the moment that is read, {position}", after.0);
+            Err(Invalid::new("after", problem).into())
+        }
+    }
+}
+
 /// A fold's state, and up to where it was read.
 pub struct State<F> {
     state: Arc<F>,
@@ -93,15 +112,7 @@ impl<F: Fold> GetState<F> {
 
     async fn read(self) -> Result<State<F>, Fault> {
         let inner = &self.app.inner;
-        let position = match self.as_of {
-            Some(moment) => position_of(&*inner.ledger, moment).await?,
-            None => inner.ledger.head().await?.position,
-        };
-        if position < self.after.0 {
-            let problem =
-                format!("is {}, beyond the moment that is read, {position}", self.after.0);
-            return Err(Invalid::new("after", problem).into());
-        }
+        let position = moment(&*inner.ledger, self.as_of, self.after).await?;
         let mut reads = Reads::new();
         loop {
             if let Ok(state) = reads.fold::<F>(&self.key, &[]) {

@@ -6,7 +6,7 @@ use factum_store::{Bytes, Invalid, RecordedEvent, Shape, ViewName, ViewSpec};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    ApplyError, Fingerprint, Fold, Key,
+    ApplyError, Fingerprint, Fold, Key, NamedFold,
     view::{IntoView, KEYFRAME_EVERY, Projection, View},
 };
 
@@ -44,6 +44,7 @@ impl<F: Fold + Serialize + DeserializeOwned> IntoView for DocumentBuilder<F> {
             keys: |event| F::By::found_in(&event.tags).iter().map(Key::text).collect(),
             open: open::<F>,
             view: name.clone(),
+            fold: NamedFold::of::<F>(),
         });
         let spec = ViewSpec { name, fingerprint, shape: Shape::Documents };
         Ok(View::new(spec, F::heeds(), self.keyframe_every, projection))
@@ -55,11 +56,18 @@ pub struct Documents {
     view: ViewName,
     keys: fn(&RecordedEvent) -> Vec<String>,
     open: Open,
+    fold: NamedFold,
 }
 
 type Open = fn(Option<&[u8]>) -> Result<Box<dyn AnyDocument>, serde_json::Error>;
 
 impl Documents {
+    /// The fold that is kept.
+    #[must_use]
+    pub fn fold(&self) -> &NamedFold {
+        &self.fold
+    }
+
     /// The keys of the documents that an event of the view's query concerns.
     #[must_use]
     pub fn keys(&self, event: &RecordedEvent) -> Vec<String> {

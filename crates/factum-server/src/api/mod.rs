@@ -12,6 +12,7 @@ mod event;
 mod events;
 mod find_event;
 mod find_receipt;
+mod fold;
 mod given;
 mod groups;
 mod head;
@@ -46,6 +47,7 @@ pub(crate) use command::RunCommand;
 pub(crate) use error::{ApiError, GroupError};
 pub(crate) use event::Which;
 pub(crate) use events::{Next, ReadEvents};
+pub(crate) use fold::AskFold;
 pub(crate) use given::GIVEN_ID;
 pub(crate) use groups::{
     ChangePace, CreateGroup, Draw, GroupId, GroupState, GroupStatus, ParkedPage, Start,

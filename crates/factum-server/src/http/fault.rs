@@ -80,6 +80,7 @@ fn kind(fault: &Fault) -> Kind {
         Fault::Invalid(_) => Kind::Invalid,
         Fault::Unknown { what: "command", .. } => Kind::UnknownCommand,
         Fault::Unknown { what: "view", .. } => Kind::UnknownView,
+        Fault::Unknown { what: "fold", .. } => Kind::UnknownFold,
         Fault::Unknown { what: "token", .. } => Kind::UnknownToken,
         Fault::Unknown { what: "job", .. } => Kind::UnknownJob,
         Fault::Unknown { .. } => Kind::UnknownLedger,

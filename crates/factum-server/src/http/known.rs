@@ -122,6 +122,7 @@ impl Known {
             "at" => "2026-01-31T12:00:00Z",
             "stream" => "order-1",
             "view" => "orders",
+            "fold" => "order",
             "key" => "%23W1",
             "command" => "place_order",
             _ => "1",

@@ -8,6 +8,7 @@ mod command;
 mod docs;
 mod events;
 mod fault;
+mod fold;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod groups;

@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     UnknownLedger,
     UnknownCommand,
     UnknownView,
+    UnknownFold,
     UnknownKey,
     UnknownGroup,
     NotParked,
@@ -87,7 +88,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 42] = [
+pub(crate) const TYPES: [ProblemType; 43] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -96,6 +97,8 @@ pub(crate) const TYPES: [ProblemType; 42] = [
         "GET /v1/ledgers/{ledger}/commands lists them with their fields and refusals."),
     row(Kind::UnknownView, "unknown-view", 404, "The ledger's application has no such view",
         "GET /v1/ledgers/{ledger}/views lists those there are."),
+    row(Kind::UnknownFold, "unknown-fold", 404, "The ledger's application has no such fold",
+        "GET /v1/ledgers/{ledger}/folds lists those there are."),
     row(Kind::UnknownKey, "unknown-key", 404, "The view has no row under this key",
         "`position` says what the view had seen. A row that a command of yours made is there once \
          the view has seen it: pass the receipt's `last` as `after`."),

@@ -57,8 +57,9 @@ const PARTS: &[Known] = &[
         "the group: 1 to 64 of a-z, 0-9, _ and -, not beginning with -",
     ),
     Known::name("stream", "the stream's name, percent-encoded"),
+    Known::text("fold", "the fold's name"),
     Known::text("view", "the view's name"),
-    Known::text("key", "the row's key, percent-encoded"),
+    Known::text("key", "the key, percent-encoded"),
     Known::text("command", "the command's name"),
     Known::pattern("token", "^[0-9a-f]{16}$", "the token's id: 16 of 0-9 and a-f"),
     Known::pattern(

@@ -22,6 +22,7 @@ use super::{
     command::{self, AcceptedJson, CommandsJson},
     docs,
     events::{self, Appended, PageJson, QueryBody},
+    fold::{self, FoldsJson, StateJson},
     groups,
     guard::guard,
     health::{self, HealthJson, ReadyJson},
@@ -262,6 +263,22 @@ fn applications() -> Vec<Route> {
         .parameters(view::KEY_PARAMETERS)
         .answers::<AnswerJson<'_>>()
         .may(&[Kind::UnknownView, Kind::UnknownKey, Kind::ViewBehind]),
+        get(
+            "/v1/ledgers/{ledger}/folds",
+            "list_folds",
+            "The folds, with their keys and the events that they heed",
+            fold::list,
+        )
+        .answers::<FoldsJson>(),
+        get(
+            "/v1/ledgers/{ledger}/folds/{fold}/{key}",
+            "read_fold",
+            "The state of a fold at a key, now or at a moment",
+            fold::state,
+        )
+        .parameters(fold::PARAMETERS)
+        .answers::<StateJson<'_>>()
+        .may(&[Kind::UnknownFold]),
     ]
 }
 

@@ -81,7 +81,7 @@ async fn ask(
 }
 
 /// A position (`1234`) or a time (`2026-01-31T12:00:00Z`).
-fn moment(text: &str) -> Result<AsOf, Problem> {
+pub(crate) fn moment(text: &str) -> Result<AsOf, Problem> {
     if let Ok(position) = text.parse() {
         return Ok(AsOf::Position(Position(position)));
     }

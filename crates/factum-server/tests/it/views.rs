@@ -129,3 +129,39 @@ async fn ledgers_views_and_health_say_where_things_stand() {
     assert_eq!((&health["status"], &health["views_failing"]), (&json!("ok"), &json!(0)));
     assert_eq!((&health["ledgers"], &health["views"]), (&json!(1), &json!(1)));
 }
+
+#[tokio::test]
+async fn a_fold_is_read_by_its_name_now_and_as_of_a_moment() {
+    let world = with_accounts(&["a", "b"]).await;
+    let folds = world.get("/v1/ledgers/bank/folds").await.ok();
+    let account = json!({
+        "name": "account", "version": 1, "by": ["account"],
+        "heeds": ["account.moved", "account.opened"],
+    });
+    assert_eq!(folds["folds"], json!([account]));
+    let withdraw = r#"{"account":"a","cents":30}"#;
+    let done = world.post("/v1/ledgers/bank/commands/withdraw", withdraw).await.ok();
+    let last = done["receipt"]["last"].as_u64().expect("a position");
+    let fold = "/v1/ledgers/bank/folds/account";
+    let state = async |query: &str| world.get(&format!("{fold}/a{query}")).await.ok();
+    let now = state(&format!("?after={last}")).await;
+    assert_eq!(
+        (&now["state"], &now["position"]),
+        (&json!({ "open": true, "cents": 70 }), &json!(last))
+    );
+    assert_eq!(
+        (&now["fold"], &now["key"], &now["events_replayed"]),
+        (&json!("account"), &json!("a"), &json!(3))
+    );
+    let recorded_at = now["recorded_at"].as_str().expect("a time");
+    assert_eq!(state(&format!("?as_of={recorded_at}")).await["state"], now["state"]);
+    let then = state("?as_of=2").await;
+    assert_eq!((&then["state"]["open"], &then["events_replayed"]), (&json!(true), &json!(1)));
+    let before = state("?as_of=0").await;
+    assert_eq!((&before["state"]["open"], &before["recorded_at"]), (&json!(false), &Value::Null));
+    assert_eq!(world.get(&format!("{fold}/nobody")).await.ok()["events_replayed"], 0);
+    world.get("/v1/ledgers/bank/folds/none/a").await.problem("unknown-fold");
+    world.get(&format!("{fold}/a?as_of=999")).await.problem("invalid");
+    world.get(&format!("{fold}/a?after={}", last + 1)).await.problem("invalid");
+    world.get(&format!("{fold}/a?as_of=2&after=3")).await.problem("invalid");
+}

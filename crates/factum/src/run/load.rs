@@ -16,28 +16,51 @@ const PAGE: usize = 512;
 
 /// Brings `need` to the state just after `up_to`.
 pub(crate) async fn load(inner: &Inner, need: &mut Need, up_to: Position) -> Result<(), Fault> {
+    load_at_most(inner, need, up_to, u64::MAX).await.map(drop)
+}
+
+/// How a state was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Loaded {
+    /// The last event of the snapshot that it was begun with.
+    pub(crate) snapshot: Option<Position>,
+    /// The events that were applied after it.
+    pub(crate) replayed: u64,
+}
+
+/// The same, unless more than so many events would have to be applied.
+pub(crate) async fn load_at_most(
+    inner: &Inner,
+    need: &mut Need,
+    up_to: Position,
+    most: u64,
+) -> Result<Loaded, Fault> {
     if need.slice.query.items.is_empty() {
-        return Ok(());
+        return Ok(Loaded::default());
     }
     let kept = inner.snapshots.get(&need.slice).filter(|kept| kept.position <= up_to);
     if let Some(kept) = kept.filter(|kept| need.fold.restore(&kept.state)) {
-        if load_after(inner, need, up_to, Some(kept)).await? {
-            return Ok(());
+        let snapshot = Some(kept.position);
+        if let Some(replayed) = load_after(inner, need, up_to, Some(kept), most).await? {
+            return Ok(Loaded { snapshot, replayed });
         }
         // The snapshot is of another ledger.
         inner.snapshots.forget(&need.slice);
         need.fold.reset();
     }
-    load_after(inner, need, up_to, None).await.map(drop)
+    let replayed = load_after(inner, need, up_to, None, most).await?.unwrap_or_default();
+    Ok(Loaded { snapshot: None, replayed })
 }
 
-/// Applies what comes after a snapshot. `false` when the snapshot is not of this ledger.
+/// Applies what comes after a snapshot, and says how much. `None` when the snapshot is not of this
+/// ledger.
 async fn load_after(
     inner: &Inner,
     need: &mut Need,
     up_to: Position,
     kept: Option<Snapshot>,
-) -> Result<bool, Fault> {
+    most: u64,
+) -> Result<Option<u64>, Fault> {
     // A snapshot's own last event is read again: it proves that the snapshot is of this ledger.
     let after = kept.as_ref().map_or(Position::START, |kept| kept.position.prev());
     let mut tail = Tail { kept, last: None, applied: 0 };
@@ -47,17 +70,28 @@ async fn load_after(
         let page = inner.ledger.read(read).await?;
         for event in &page.events {
             if !tail.apply(need, event)? {
-                return Ok(false);
+                return Ok(None);
             }
         }
         next = page.next;
+        if tail.applied > most {
+            return Err(too_far(need, most));
+        }
     }
     if tail.kept.is_some() {
         // Not even its last event is there.
-        return Ok(false);
+        return Ok(None);
     }
     keep(inner, need, &tail);
-    Ok(true)
+    Ok(Some(tail.applied))
+}
+
+fn too_far(need: &Need, most: u64) -> Fault {
+    let fold = need.slice.fold;
+    Fault::Unavailable(format!(
+        "the state of {fold} takes more than {most} events to make; keep snapshots of it \
+         (#[fold(snapshot)]), or keep it as a view"
+    ))
 }
 
 fn keep(inner: &Inner, need: &Need, tail: &Tail) {

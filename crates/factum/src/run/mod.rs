@@ -12,7 +12,7 @@ mod snapshot;
 pub use command::{Run, RunNamed};
 pub use load::SNAPSHOT_EVERY;
 
-pub(crate) use as_of::scratch_at;
-pub(crate) use load::load;
+pub(crate) use as_of::{checkpoint_at, scratch_at};
+pub(crate) use load::{Loaded, load, load_at_most};
 pub(crate) use projector::{Projector, Running};
 pub(crate) use snapshot::Snapshots;

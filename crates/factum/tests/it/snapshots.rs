@@ -190,3 +190,31 @@ async fn a_directory_that_cant_be_written_costs_time_only() {
     let (app, odd) = counted(&ledger, &file).await;
     assert_eq!(read(&app, &odd).await, read(&app, &odd).await);
 }
+
+#[tokio::test]
+async fn g8_a_fold_by_its_name_is_the_same_at_every_moment() {
+    let ledger = busy_account(factum::SNAPSHOT_EVERY + 10).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (app, _) = counted(&ledger, dir.path()).await;
+    let fold = app.fold("account").unwrap();
+    assert_eq!(fold.model().by, ["account"]);
+    let key = account(0).to_string();
+    let first = fold.get(&key).await.unwrap();
+    assert!(first.snapshot.is_none() && first.replayed > factum::SNAPSHOT_EVERY);
+    let head = first.seen.position;
+    for position in (0..=head.0).step_by(50).chain([head.0]).map(Position) {
+        let named = fold.get(&key).as_of(position).await.unwrap();
+        let typed = app.get::<Account>(account(0)).as_of(position).await.unwrap();
+        assert_eq!(named.seen.position, position);
+        let state: serde_json::Value = serde_json::from_slice(&named.state).unwrap();
+        assert_eq!(state, serde_json::to_value(&*typed).unwrap(), "at {position}");
+        assert!(named.snapshot.is_none_or(|snapshot| snapshot <= position), "at {position}");
+    }
+    let again = fold.get(&key).await.unwrap();
+    assert_eq!((again.state, again.replayed), (first.state, 0), "the snapshot is all of it");
+    let refused = fold.get(&key).as_of(Position(200)).replay_max(10).await.unwrap_err();
+    assert!(matches!(refused, factum::Fault::Unavailable(_)), "{refused}");
+    let refused = fold.get("").await.unwrap_err();
+    assert!(matches!(refused, factum::Fault::Invalid(_)), "{refused}");
+    assert!(matches!(app.fold("none"), Err(factum::Fault::Unknown { what: "fold", .. })));
+}
