@@ -11,8 +11,8 @@ use factum::{
 
 use crate::{
     commands::{
-        append, backup, compact, completions, config, demo, group, inspect, ledgers, read, rebuild,
-        repair, restore, run, serve, stream, subscribe, token, verify, view, views,
+        append, backup, compact, completions, config, demo, doctor, group, inspect, ledgers, read,
+        rebuild, repair, restore, run, serve, stream, subscribe, token, verify, view, views,
     },
     failure::Exit,
     output::Format,
@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Config(config::Config),
+    Doctor(doctor::Doctor),
     Append(append::Append),
     Read(read::Read),
     Subscribe(subscribe::Subscribe),

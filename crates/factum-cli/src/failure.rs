@@ -28,7 +28,11 @@ impl Exit {
     /// Each code, its name in JSON, and what it means.
     pub(crate) const TABLE: [(Self, &str, &str); 11] = [
         (Self::Ok, "ok", "done"),
-        (Self::Unexpected, "unexpected", "something that should not happen; please report it"),
+        (
+            Self::Unexpected,
+            "unexpected",
+            "should not happen, please report it; of doctor: all is not well",
+        ),
         (Self::Invalid, "invalid", "wrong usage or malformed input; nothing was changed"),
         (Self::Refused, "refused", "refused by a rule, or a condition did not hold (conflict)"),
         (Self::NotFound, "not_found", "no such ledger, view, row, command or file"),
@@ -79,6 +83,11 @@ impl Failure {
     /// Whoever read our output has gone (`| head`): that is a normal end.
     pub(crate) fn reader_gone() -> Self {
         Self::new(Exit::Ok, "", "")
+    }
+
+    /// What is wrong is in the answer already: only the code is left to say.
+    pub(crate) fn said_already() -> Self {
+        Self::new(Exit::Unexpected, "", "")
     }
 
     /// The same with more for machines.

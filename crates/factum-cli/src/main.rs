@@ -50,6 +50,7 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Demo(demo) => demo.run(output).await,
         Command::Serve(serve) => serve.run(output).await,
         Command::Config(config) => config.run(output),
+        Command::Doctor(doctor) => doctor.run(output).await,
         Command::Append(append) => append.run(output).await,
         Command::Read(read) => read.run(output).await,
         Command::Subscribe(subscribe) => subscribe.run(output).await,

@@ -52,6 +52,11 @@ impl Asker {
 }
 
 impl Remote {
+    /// This server, asked without a token.
+    pub(crate) fn of(url: String, ca: Option<PathBuf>) -> Self {
+        Self { url, token: None, ca }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(path, None)
     }

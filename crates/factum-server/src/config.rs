@@ -154,7 +154,11 @@ impl Config {
         self.require_token || !(self.is_loopback() || self.insecure_listen_beyond_loopback)
     }
 
-    pub(crate) fn check(&self) -> Result<(), ServeError> {
+    /// Whether a server takes these settings together.
+    ///
+    /// # Errors
+    /// [`ServeError::BeyondLoopback`] when others would reach it unprotected.
+    pub fn check(&self) -> Result<(), ServeError> {
         let safe = self.is_loopback() || self.tls.is_some();
         if !safe && !self.insecure_listen_beyond_loopback {
             return Err(ServeError::BeyondLoopback { listen: self.listen });

@@ -35,6 +35,16 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
+impl TlsFiles {
+    /// Whether a server can show these.
+    ///
+    /// # Errors
+    /// What can't be used, in words.
+    pub fn check(&self) -> Result<(), String> {
+        Loaded::load(self).map(drop)
+    }
+}
+
 /// TLS, as it is now.
 pub(crate) struct Tls {
     files: TlsFiles,

@@ -109,6 +109,17 @@ impl Settings {
         self.values.iter().map(one).collect()
     }
 
+    /// What holds when nothing is said but the directory.
+    pub(crate) fn unsaid(dir: Option<PathBuf>) -> Self {
+        let program = Program::default();
+        Self {
+            program: Program { dir: dir.unwrap_or(program.dir.clone()), ..program },
+            server: Config::default(),
+            values: BTreeMap::new(),
+            unused: Vec::new(),
+        }
+    }
+
     fn of(
         said: &Said,
         variables: impl IntoIterator<Item = (String, String)>,

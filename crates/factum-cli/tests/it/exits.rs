@@ -128,7 +128,7 @@ fn find(dir: &Path, bytes: &[u8]) -> (PathBuf, usize) {
 }
 
 /// Runs a shell script with mounts of its own; `None`, loudly, where that is not permitted.
-fn with_mounts(script: &str, dir: &Path) -> Option<Run> {
+pub(crate) fn with_mounts(script: &str, dir: &Path) -> Option<Run> {
     let unshare = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--map-root-user", "sh", "-ec", script]);

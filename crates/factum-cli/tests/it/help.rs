@@ -2,10 +2,11 @@
 
 use crate::harness::factum;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "demo",
     "serve",
     "config",
+    "doctor",
     "append",
     "read",
     "subscribe",

@@ -4,6 +4,7 @@ mod append_read;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod exits;
 mod groups;
 mod harm;
