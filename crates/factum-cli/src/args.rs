@@ -11,8 +11,9 @@ use factum::{
 
 use crate::{
     commands::{
-        append, backup, compact, completions, config, demo, doctor, group, inspect, ledgers, read,
-        rebuild, repair, restore, run, serve, stream, subscribe, token, verify, view, views,
+        append, backup, compact, completions, config, demo, doctor, group, health, inspect,
+        ledgers, read, rebuild, repair, restore, run, serve, stream, subscribe, token, verify,
+        view, views,
     },
     failure::Exit,
     output::Format,
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Config(config::Config),
     Doctor(doctor::Doctor),
+    Health(health::Health),
     Append(append::Append),
     Read(read::Read),
     Subscribe(subscribe::Subscribe),

@@ -11,6 +11,7 @@ mod open;
 mod output;
 mod progress;
 mod remote;
+mod service;
 mod settings;
 
 use std::{
@@ -51,6 +52,7 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Serve(serve) => serve.run(output).await,
         Command::Config(config) => config.run(output),
         Command::Doctor(doctor) => doctor.run(output).await,
+        Command::Health(health) => health.run(output),
         Command::Append(append) => append.run(output).await,
         Command::Read(read) => read.run(output).await,
         Command::Subscribe(subscribe) => subscribe.run(output).await,

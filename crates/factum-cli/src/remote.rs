@@ -28,7 +28,7 @@ pub(crate) struct Remote {
 }
 
 /// Who asks a server, and whom they believe.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Asker {
     /// The token to ask with; better in the environment than in a history.
     #[arg(long, env = "FACTUM_TOKEN", value_name = "TOKEN", hide_env_values = true)]
@@ -42,6 +42,9 @@ pub(crate) struct Asker {
     /// Its private key (PEM).
     #[arg(long, env = "FACTUM_CLIENT_KEY", value_name = "FILE")]
     client_key: Option<PathBuf>,
+    /// Whether it is on this machine and only asked how it is: any certificate will do.
+    #[arg(skip)]
+    here: bool,
 }
 
 impl Asker {
@@ -54,7 +57,17 @@ impl Asker {
 impl Remote {
     /// This server, asked without a token.
     pub(crate) fn of(url: String, ca: Option<PathBuf>) -> Self {
-        Self { url, token: None, ca }
+        let asker = Asker { ca, ..Asker::default() };
+        Self { url, asker }
+    }
+
+    /// The server of this machine, asked how it is.
+    pub(crate) fn here(url: String) -> Self {
+        Self { url, asker: Asker { here: true, ..Asker::default() } }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -96,6 +109,7 @@ impl Asker {
         let trusted = self.ca.as_ref().map(certificates).transpose()?.unwrap_or_default();
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(provider)
+            .disable_verification(self.here)
             .root_certs(RootCerts::new_with_certs(&trusted))
             .client_cert(self.shown()?);
         let config = Agent::config_builder()

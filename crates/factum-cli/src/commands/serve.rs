@@ -17,6 +17,7 @@ use crate::{
     failure::{Exit, Failure},
     open,
     output::Output,
+    service,
     settings::{LogFormat, Program, Said, Settings, Source},
 };
 
@@ -95,11 +96,16 @@ impl Serve {
         };
         greeting.say(output)?;
         let reloading = reload_when_asked(server.reloading())?;
+        service::ready(&format!("serving on {}", server.url()));
+        let end = async {
+            end.await;
+            service::stopping();
+        };
         tokio::select! {
-            () = server.serve(end) => (),
-            () = reloading => (),
+            () = server.serve(end) => Ok(()),
+            () = reloading => Ok(()),
+            never = service::alive() => match never {},
         }
-        Ok(())
     }
 
     fn settings(&self) -> Result<Settings, Failure> {
@@ -246,8 +252,10 @@ fn reload_when_asked(
     })?;
     Ok(async move {
         while asked.recv().await.is_some() {
+            service::reloading();
             // What can't be used is in the log.
             let _ = reload();
+            service::reloaded();
         }
         std::future::pending().await
     })

@@ -2,11 +2,12 @@
 
 use crate::harness::factum;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "demo",
     "serve",
     "config",
     "doctor",
+    "health",
     "append",
     "read",
     "subscribe",

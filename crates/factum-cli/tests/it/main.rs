@@ -12,6 +12,7 @@ mod harness;
 mod help;
 mod kill;
 mod malformed;
+mod packaging;
 mod serve;
 mod streams;
 mod tokens;
