@@ -96,7 +96,8 @@ impl Service for Dcb {
         let (limited, batch) = (request.limit.is_some(), request.batch);
         let scan = self.api.scan(&principal, request).map_err(status::of)?;
         let stopping = self.stopping.clone();
-        Ok(Response::new(streams::read(Arc::clone(&self.api), scan, limited, batch, stopping)))
+        let answers = streams::read(Arc::clone(&self.api), scan, limited, batch, stopping).await?;
+        Ok(Response::new(answers))
     }
 
     async fn subscribe(&self, request: Request<Encoded>) -> Result<Response<Answers>, Status> {

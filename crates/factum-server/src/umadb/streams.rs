@@ -24,58 +24,90 @@ use crate::{
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<Encoded, Status>> + Send>>;
 
 /// The answers of a read. Whoever reads is told the head, even when nothing matches.
-pub(super) fn read(
+pub(super) async fn read(
     api: Arc<Api>,
     scan: Scan,
     limited: bool,
     batch: usize,
     mut stopping: watch::Receiver<bool>,
-) -> Answers {
+) -> Result<Answers, Status> {
+    let mut reading = Reading { api, scan: Some(scan), limited, batch, said: false };
+    // Most reads find little: then a task of their own would take longer than they do.
+    let first = tokio::select! {
+        first = reading.step() => first?,
+        () = stop(&mut stopping) => return Err(status::stopping(None)),
+    };
+    if reading.is_over() {
+        let answers = first.into_iter().map(|answer| answer.map(|(answer, _)| answer));
+        return Ok(Box::pin(stream::iter(answers)));
+    }
     let (send, receive) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut last = None;
         let ended = tokio::select! {
-            ended = send_all(&api, scan, limited, batch, &mut last, &send) => ended,
+            ended = reading.send_all(first, &mut last, &send) => ended,
             () = stop(&mut stopping) => Err(status::stopping(last)),
         };
         if let Err(status) = ended {
             let _ = send.send(Err(status)).await;
         }
     });
-    Box::pin(ReceiverStream::new(receive))
+    Ok(Box::pin(ReceiverStream::new(receive)))
 }
 
-/// Sends one answer after the other, until the end or until nobody listens.
-async fn send_all(
-    api: &Api,
-    mut scan: Scan,
+/// A read that is under way.
+struct Reading {
+    api: Arc<Api>,
+    /// `None` after an error.
+    scan: Option<Scan>,
     limited: bool,
     batch: usize,
-    last: &mut Option<u64>,
-    to: &mpsc::Sender<Result<Encoded, Status>>,
-) -> Result<(), Status> {
-    let mut said = false;
-    loop {
+    /// Whether anything was answered.
+    said: bool,
+}
+
+impl Reading {
+    fn is_over(&self) -> bool {
+        self.scan.as_ref().is_none_or(Scan::is_over)
+    }
+
+    /// Reads on. There may be no answer before the end: so much is looked at at once, and no more.
+    async fn step(&mut self) -> Result<Vec<Answer>, Status> {
+        let Some(scan) = self.scan.take() else { return Ok(Vec::new()) };
+        let (limited, batch) = (self.limited, self.batch);
         let make = move |scan: &Scan, events: Vec<RecordedEvent>| {
             let head = scan.head.filter(|_| !limited).map(|head| head.0);
             let made = answers(&events, batch, |last| if limited { Some(last) } else { head });
             (made, head)
         };
-        let made;
-        (scan, made) = api.scan_on(scan, make).await.map_err(status::of)?;
-        let (mut made, head): (Vec<Answer>, _) = made;
-        if scan.is_over() && made.is_empty() && !said {
+        let (scan, (mut made, head)) = self.api.scan_on(scan, make).await.map_err(status::of)?;
+        if scan.is_over() && made.is_empty() && !self.said {
             made.push(Ok((nothing(head), None)));
         }
-        for answer in made {
-            let (answer, position) = answer?;
-            (said, *last) = (true, position.or(*last));
-            if to.send(Ok(answer)).await.is_err() {
+        self.said |= !made.is_empty();
+        self.scan = Some(scan);
+        Ok(made)
+    }
+
+    /// Sends one answer after the other, until the end or until nobody listens.
+    async fn send_all(
+        &mut self,
+        mut made: Vec<Answer>,
+        last: &mut Option<u64>,
+        to: &mpsc::Sender<Result<Encoded, Status>>,
+    ) -> Result<(), Status> {
+        loop {
+            for answer in made {
+                let (answer, position) = answer?;
+                *last = position.or(*last);
+                if to.send(Ok(answer)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if self.is_over() {
                 return Ok(());
             }
-        }
-        if scan.is_over() {
-            return Ok(());
+            made = self.step().await?;
         }
     }
 }
