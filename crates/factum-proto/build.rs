@@ -7,6 +7,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("descriptors.bin");
     std::fs::write(descriptors, files.encode_to_vec())?;
     println!("cargo:rerun-if-changed=proto");
-    tonic_prost_build::configure().bytes(".").build_transport(false).compile_fds(files)?;
+    let mut interface = tonic_prost_build::configure().bytes(".").build_transport(false);
+    interface = interface.codec_path("crate::Codec");
+    interface.compile_fds(files)?;
     Ok(())
 }

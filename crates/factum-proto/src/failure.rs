@@ -6,7 +6,10 @@ use factum_store::{
     StreamName,
 };
 use prost::Message;
-use tonic::{Code, Status};
+use tonic::{
+    Code, Status,
+    metadata::{MetadataMap, MetadataValue},
+};
 
 use crate::v1::{self, error::More};
 
@@ -333,13 +336,26 @@ fn short(message: &str) -> String {
     }
 }
 
+/// When to try again, as gRPC's clients understand it that have a policy for retries: in a second.
+#[must_use]
+pub fn later() -> MetadataMap {
+    let mut metadata = MetadataMap::new();
+    metadata.insert("grpc-retry-pushback-ms", MetadataValue::from_static("1000"));
+    metadata
+}
+
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
-        let (code, message) = (failure.reason.code(), short(&failure.message));
+        let (reason, message) = (failure.reason, short(&failure.message));
+        let code = reason.code();
         let value = failure.error().encode_to_vec();
         let details = vec![Any { type_url: TYPE_URL.to_owned(), value }];
         let details = Details { code: code as i32, message: message.clone(), details };
-        Self::with_details(code, message, details.encode_to_vec().into())
+        let details = details.encode_to_vec().into();
+        match reason {
+            Reason::Busy => Self::with_details_and_metadata(code, message, details, later()),
+            _ => Self::with_details(code, message, details),
+        }
     }
 }
 

@@ -4,18 +4,22 @@
 //!
 //! What comes off the wire is checked where it becomes a word of `factum-store`: whoever has such a
 //! word has a valid one. What can't be accepted is an [`Invalid`](factum_store::Invalid) that names
-//! the field by its path.
+//! the field by its path. What has more parts than there may be is refused before it is decoded.
 
 mod append;
+mod codec;
 mod event;
 mod failure;
 mod query;
 mod read;
+mod shape;
 mod stream;
 
 pub use append::{Keyed, append};
-pub use failure::{Failure, Reason};
+pub use codec::{Bounded, BoundedDecoder, Codec, decode};
+pub use failure::{Failure, Reason, later};
 pub use read::{LIMIT_ALL, read};
+pub use shape::{Part, Shape, Unfit};
 
 /// The wire types, as they are made from the interface.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]

@@ -42,6 +42,8 @@ pub struct Config {
     /// Connections at a time; further ones wait to be accepted. Never more than the files that the
     /// process may have open allow for. 8,192.
     pub connections_max: usize,
+    /// Connections at a time from one address; further ones are closed at once. 0 is no limit. 0.
+    pub peer_connections_max: usize,
     /// Requests at a time on one connection, over HTTP/2. 256.
     pub streams_max: u32,
     /// Requests a second from one address; 0 is no limit. 0.
@@ -65,7 +67,7 @@ pub struct Config {
     /// Bytes of one gRPC message. 20 MiB: an append of 16 MiB, and what is around it.
     #[serde(with = "bytes")]
     pub message_bytes_max: usize,
-    /// Bytes of all bodies that are being received at a time. 64 MiB.
+    /// Bytes of all bodies and gRPC messages that are being received or worked on at a time. 64 MiB.
     #[serde(with = "bytes")]
     pub bodies_bytes_max: usize,
     /// Bytes of a request's line and headers. 64 KiB.
@@ -74,7 +76,10 @@ pub struct Config {
     /// How long the head of the next request may take; an idle connection is closed after it. 15 s.
     #[serde(with = "span")]
     pub head_timeout: Duration,
-    /// How long a body may take. 30 s.
+    /// How long a connection over HTTP/2 may have no request before it is ended. 10 min.
+    #[serde(with = "span")]
+    pub idle_timeout: Duration,
+    /// How long a body, or a gRPC message, may take. 30 s.
     #[serde(with = "span")]
     pub body_timeout: Duration,
     /// How long a client may take nothing of an answer before the connection is closed, and
@@ -110,6 +115,7 @@ impl Default for Config {
             tls: None,
             jwt: None,
             connections_max: 8_192,
+            peer_connections_max: 0,
             streams_max: 256,
             peer_requests_per_second: 0,
             principal_requests_per_second: 0,
@@ -123,6 +129,7 @@ impl Default for Config {
             bodies_bytes_max: 64 << 20,
             head_bytes_max: 64 << 10,
             head_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(600),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
             view_deadline: Duration::from_secs(5),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
@@ -28,7 +28,9 @@ use crate::{
     Config,
     access::{Peer, Shown},
     faces::{Faces, Facing},
+    idle::Streams,
     metrics::Metrics,
+    peers::Peers,
     tls::Tls,
 };
 
@@ -53,6 +55,7 @@ pub(crate) async fn serve(
     let connections_max = config.connections_max.clamp(1, Semaphore::MAX_PERMITS);
     metrics.set_connections_max(connections_max);
     let room = Arc::new(Semaphore::new(connections_max));
+    let peers = Peers::new(config.peer_connections_max);
     let mut open = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut following = pin!(follow(tls.as_deref()));
@@ -62,12 +65,16 @@ pub(crate) async fn serve(
             () = &mut following => continue,
             accepted = accept(&listener, &room) => accepted,
         };
+        let Some(among_peers) = peers.enter(address.ip()) else {
+            metrics.turned_away.inc();
+            continue;
+        };
         let faces = faces.clone();
         let one = one(stream, tls.as_deref(), address, faces, config, stopping.subscribe());
         let counted = Counted::new(metrics);
         open.spawn(async move {
             one.await;
-            drop((place, counted));
+            drop((place, among_peers, counted));
         });
         while open.try_join_next().is_some() {}
     }
@@ -132,12 +139,21 @@ fn one(
     // Answers are small and complete: waiting for more to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let (head_timeout, write_timeout) = (config.head_timeout, config.write_timeout);
-    let (http, acceptor) = (protocols(config), tls.map(Tls::acceptor));
+    let (streams, idle_timeout) = (Streams::new(), config.idle_timeout);
+    let (http, acceptor) = (protocols(config, streams.clone()), tls.map(Tls::acceptor));
     async move {
+        let facing = |peer| faces.facing(peer, streams.clone());
+        let end = async {
+            let mut stopping = stopping;
+            tokio::select! {
+                () = stop(&mut stopping) => {}
+                () = streams.idle(idle_timeout) => {}
+            }
+        };
         let Some(acceptor) = acceptor else {
             let peer = Peer { address, shown: None };
             let stream = Impatient::new(stream, head_timeout, write_timeout);
-            return speak(stream, http, faces.facing(peer), stopping).await;
+            return speak(stream, http, facing(peer), end).await;
         };
         match timeout(head_timeout, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
@@ -145,7 +161,7 @@ fn one(
                 let shown = certificates.and_then(|all| Shown::of(all.first()?)).map(Arc::new);
                 let peer = Peer { address, shown };
                 let stream = Impatient::new(stream, head_timeout, write_timeout);
-                speak(stream, http, faces.facing(peer), stopping).await;
+                speak(stream, http, facing(peer), end).await;
             }
             Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -153,12 +169,12 @@ fn one(
     }
 }
 
-/// Answers on a connection until it ends.
+/// Answers on a connection until it ends; from `end` on it takes no more requests.
 async fn speak<S>(
     stream: S,
-    http: auto::Builder<TokioExecutor>,
+    http: auto::Builder<Streams>,
     faces: Facing,
-    mut stopping: watch::Receiver<bool>,
+    end: impl Future<Output = ()>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -166,7 +182,7 @@ async fn speak<S>(
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop(&mut stopping) => {
+        () = end => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -185,9 +201,9 @@ async fn follow(tls: Option<&Tls>) {
 }
 
 /// HTTP/1.1 and HTTP/2, told apart by how a connection begins.
-fn protocols(config: &Config) -> auto::Builder<TokioExecutor> {
+fn protocols(config: &Config, streams: Streams) -> auto::Builder<Streams> {
     let head_bytes = config.head_bytes_max.max(8 << 10);
-    let mut http = auto::Builder::new(TokioExecutor::new());
+    let mut http = auto::Builder::new(streams);
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(config.head_timeout)

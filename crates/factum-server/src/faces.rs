@@ -8,18 +8,22 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{Router, body::Body, routing::future::RouteFuture};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tower::Service;
 
 use crate::{
-    access::{Admitted, Gate, Origin, Peer, Stop},
+    access::{Admitted, Gate, Origin, Peer, Principal, Stop},
+    api::Room,
     grpc, http as http_face,
+    idle::Streams,
+    messages::{Held, Messages, Receiving},
     metrics::Metrics,
-    observe::observed,
+    observe::{at_gate, observed},
     rates::{Rates, sender},
     umadb,
 };
@@ -33,10 +37,15 @@ pub(crate) struct Faces {
     pub(crate) limits: Arc<Limits>,
 }
 
-/// How many requests an address may make, and where those that are too many are counted.
+/// What each request is held to, whichever face it is for: how many an address may make, and where
+/// those that are too many are counted; and how messages are received.
 pub(crate) struct Limits {
     pub(crate) rates: Rates<IpAddr>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Where gRPC's messages find room, how large each may be, and how long it may take.
+    pub(crate) room: Arc<Room>,
+    pub(crate) message_bytes_max: usize,
+    pub(crate) message_timeout: Duration,
 }
 
 /// The same, for one connection.
@@ -44,13 +53,17 @@ pub(crate) struct Limits {
 pub(crate) struct Facing {
     faces: Faces,
     peer: Peer,
+    streams: Streams,
 }
 
 /// An answer that is being made.
 #[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 pub(crate) enum Answer {
-    /// By a face.
-    Face(RouteFuture<Infallible>),
+    /// By a face; until then a request has its room.
+    Face(
+        RouteFuture<Infallible>,
+        #[expect(dead_code, reason = "it is only to be kept")] Option<Held>,
+    ),
     /// Without one, or with something to add to it.
     Other(Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>),
 }
@@ -65,26 +78,30 @@ impl Faces {
         }
     }
 
-    pub(crate) fn facing(self, peer: Peer) -> Facing {
-        Facing { faces: self, peer }
+    pub(crate) fn facing(self, peer: Peer, streams: Streams) -> Facing {
+        Facing { faces: self, peer, streams }
     }
 
-    fn face(&mut self, request: Request<Body>) -> RouteFuture<Infallible> {
-        match is_grpc(request.headers()) {
-            true => self.grpc.call(request),
-            false => self.http.call(request),
+    fn face(&mut self, mut request: Request<Incoming>) -> Answer {
+        if !is_grpc(request.headers()) {
+            return Answer::Face(self.http.call(request.map(Body::new)), None);
         }
+        let (how, held) = (self.limits.receiving(&request), Held::default());
+        if how.many {
+            request.extensions_mut().insert(held.clone());
+        }
+        let request = request.map(|body| Body::new(Messages::new(body, how, held.clone())));
+        Answer::Face(self.grpc.call(request), Some(held))
     }
 
-    fn answer(&mut self, mut request: Request<Body>, peer: &Peer) -> Answer {
-        let stopped = stopped(&request);
+    fn answer(&mut self, mut request: Request<Incoming>, peer: &Peer) -> Answer {
         if !self.limits.rates.allow(|| sender(peer.address.ip())) {
             self.limits.metrics.limited.inc();
-            return Answer::now(stopped(Stop::TooMany));
+            return self.stop(&request, Stop::TooMany);
         }
         let from = match self.gate.check(&request) {
             Ok(from) => from,
-            Err(stop) => return Answer::now(stopped(stop)),
+            Err(stop) => return self.stop(&request, stop),
         };
         let origin = match from {
             Origin::Own => None,
@@ -93,11 +110,12 @@ impl Faces {
         if let Some(origin) = &origin
             && is_preflight(&request)
         {
-            return Answer::now(may_ask(origin));
+            let answer = may_ask(origin);
+            return Answer::now(at_gate("http", &request, answer, &self.limits.metrics));
         }
         let answer = match self.gate.admit(&mut request, peer) {
-            Admitted::Yes => Answer::Face(self.face(request)),
-            Admitted::No(stop) => Answer::now(stopped(stop)),
+            Admitted::Yes => self.face(request),
+            Admitted::No(stop) => self.stop(&request, stop),
             Admitted::Later(known) => self.later(known, request, peer),
         };
         match origin {
@@ -112,7 +130,7 @@ impl Faces {
     fn later(
         &self,
         known: impl Future<Output = ()> + Send + 'static,
-        mut request: Request<Body>,
+        mut request: Request<Incoming>,
         peer: &Peer,
     ) -> Answer {
         let (mut faces, peer) = (self.clone(), peer.clone());
@@ -120,9 +138,35 @@ impl Faces {
             known.await;
             match faces.gate.admit_at_last(&mut request, &peer) {
                 Ok(()) => faces.face(request).await,
-                Err(stop) => Ok(stopped(&request)(stop)),
+                Err(stop) => faces.stop(&request, stop).await,
             }
         }))
+    }
+
+    /// Answers a request that is not passed on, as its face would.
+    fn stop<B>(&self, request: &Request<B>, stop: Stop) -> Answer {
+        let (face, answer) = match is_grpc(request.headers()) {
+            true if umadb::is_for(request.uri().path()) => ("grpc", umadb::stopped(stop)),
+            true => ("grpc", grpc::stopped(stop)),
+            false => ("http", http_face::stopped(stop)),
+        };
+        Answer::now(at_gate(face, request, answer, &self.limits.metrics))
+    }
+}
+
+impl Limits {
+    /// How the messages of a gRPC request are received.
+    fn receiving(&self, request: &Request<Incoming>) -> Receiving {
+        let path = request.uri().path();
+        // A stranger takes no room away: what little they may ask is in messages of a few bytes.
+        let known = Principal::of(request.extensions()).is_ok();
+        Receiving {
+            room: known.then(|| Arc::clone(&self.room)),
+            bytes_max: self.message_bytes_max,
+            patience: self.message_timeout,
+            many: grpc::takes_many(path),
+            said: if umadb::is_for(path) { umadb::status } else { grpc::status },
+        }
     }
 }
 
@@ -146,7 +190,7 @@ impl Future for Answer {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
-            Self::Face(answer) => Pin::new(answer).poll(cx),
+            Self::Face(answer, _) => Pin::new(answer).poll(cx),
             Self::Other(answer) => answer.as_mut().poll(cx),
         }
     }
@@ -163,16 +207,10 @@ impl Service<Request<Incoming>> for Facing {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        self.faces.answer(request.map(Body::new), &self.peer)
-    }
-}
-
-/// How the face of a request says that it is not passed on.
-fn stopped(request: &Request<Body>) -> fn(Stop) -> Response<Body> {
-    match is_grpc(request.headers()) {
-        true if umadb::is_for(request.uri().path()) => umadb::stopped,
-        true => grpc::stopped,
-        false => http_face::stopped,
+        if request.version() < Version::HTTP_2 {
+            self.streams.take_turns();
+        }
+        self.faces.answer(request, &self.peer)
     }
 }
 
@@ -182,7 +220,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a browser asks if a page of another site may ask.
-fn is_preflight(request: &Request<Body>) -> bool {
+fn is_preflight<B>(request: &Request<B>) -> bool {
     let wants = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     request.method() == Method::OPTIONS && wants
 }

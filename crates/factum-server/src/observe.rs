@@ -3,11 +3,11 @@
 //! parts that are known: the route, the method, the status, and an id of a bounded form.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     sync::{
-        Arc, OnceLock,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
 };
 
 use axum::{
@@ -62,6 +62,22 @@ async fn observe(State(observed): State<Observed>, request: Request, next: Next)
     response
 }
 
+/// An answer that was made before any face saw the request: it is counted and has an id like others,
+/// and says no more.
+pub(crate) fn at_gate<B>(
+    face: &'static str,
+    request: &http::Request<B>,
+    mut response: Response,
+    metrics: &Metrics,
+) -> Response {
+    let (began, method) = (Began::now(), known(request.method()));
+    let (id, status) = (id(request.headers()), status(face, &response));
+    tracing::debug!(id = id.to_str().unwrap_or_default(), method, status, "stopped at the gate");
+    metrics.request([face, "gate", method, &status], began);
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
 /// The status of the answer; over gRPC its own, which is only known here when nothing else was
 /// sent.
 fn status(face: &str, response: &Response) -> String {
@@ -95,15 +111,12 @@ fn id(headers: &HeaderMap) -> HeaderValue {
     given.filter(|id| id.as_bytes().iter().all(plain)).cloned().unwrap_or_else(new_id)
 }
 
-/// Different from all others of this process, and very likely from those of others.
+/// Very likely different from all others, here and elsewhere. It is no number that counts: from two
+/// ids nobody learns how much was asked between them.
 fn new_id() -> HeaderValue {
-    static FIRST: OnceLock<u64> = OnceLock::new();
+    static HASH: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let first = *FIRST.get_or_init(|| {
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        (now.as_nanos() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
-    let id = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    let id = HASH.hash_one(NEXT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::try_from(format!("{id:016x}")).unwrap_or(HeaderValue::from_static("none"))
 }
 

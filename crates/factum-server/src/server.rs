@@ -175,7 +175,7 @@ impl Server {
             tokio::spawn(jwt.follow(stopping.clone()));
         }
         let access = Arc::new(Access::new(tokens, jwt, config.requires_token()));
-        let metrics = Arc::clone(api.counted());
+        let (metrics, room) = (Arc::clone(api.counted()), Arc::clone(api.room()));
         let faces = Faces {
             gate: Arc::new(Gate::new(access, &config, tls.clone())),
             http: http::router(Arc::clone(&api), &config, stopping.clone()),
@@ -186,6 +186,9 @@ impl Server {
             limits: Arc::new(Limits {
                 rates: Rates::new(config.peer_requests_per_second),
                 metrics: Arc::clone(&metrics),
+                room,
+                message_bytes_max: config.message_bytes_max,
+                message_timeout: config.body_timeout,
             }),
         };
         let faces = faces.observed(&metrics);

@@ -16,6 +16,7 @@ use super::{
     Api, ApiError,
     append::refuse_system_types,
     given::{given_id, note_ids},
+    room::{events_bytes, query_bytes},
     tracking::{Tracked, Tracking},
 };
 use crate::access::{Principal, Verb};
@@ -54,6 +55,14 @@ pub(crate) enum AppendRefused {
         recorded: u64,
     },
     Api(ApiError),
+}
+
+impl AppendInBoundary {
+    /// What it takes in memory beside its payload.
+    pub(crate) fn parts_bytes(&self) -> usize {
+        let query = self.boundary.as_ref().map_or(0, |boundary| query_bytes(&boundary.query));
+        events_bytes(&self.events) + query
+    }
 }
 
 impl Api {

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::ApiError;
+use super::{ApiError, room::Room};
 use crate::{Config, metrics::PlacesNow};
 
 /// Looks of subscriptions at a time: each is short, and all subscriptions take turns.
@@ -38,6 +38,8 @@ pub(crate) struct Bulkheads {
     pub(crate) backups: Bulkhead,
     /// Looks at how the server is: whoever watches it must be answered while all else is full.
     pub(crate) checks: Bulkhead,
+    /// Bytes of requests.
+    pub(crate) room: Arc<Room>,
     /// Looks that subscriptions make at the ledger's files.
     pub(crate) looks: Arc<Semaphore>,
 }
@@ -55,6 +57,7 @@ impl Bulkheads {
             verifications: of("verifications", 1),
             backups: of("backups", 1),
             checks: of("checks", CHECKS_MAX),
+            room: Arc::new(Room::new(config)),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
         }
     }
@@ -66,7 +69,7 @@ impl Bulkheads {
         let (subscriptions, consumers) = (self.subscriptions.now(), self.consumers.now());
         let jobs = [self.compactions.now(), self.verifications.now(), self.backups.now()];
         let all = [commands, queries, waiting, subscriptions, consumers];
-        all.into_iter().chain(jobs).collect()
+        all.into_iter().chain(jobs).chain([self.room.now()]).collect()
     }
 }
 
@@ -81,13 +84,13 @@ pub(crate) struct Bulkhead {
 }
 
 impl Bulkhead {
-    fn new(what: &'static str, places: usize, patience: Duration) -> Self {
+    pub(super) fn new(what: &'static str, places: usize, patience: Duration) -> Self {
         let all = places.clamp(1, Semaphore::MAX_PERMITS);
         let (places, refused) = (Arc::new(Semaphore::new(all)), AtomicU64::new(0));
         Self { what, all, places, patience, refused }
     }
 
-    fn now(&self) -> PlacesNow {
+    pub(super) fn now(&self) -> PlacesNow {
         let (of, all) = (self.what, self.all);
         let taken = all.saturating_sub(self.places.available_permits());
         PlacesNow { of, all, taken, refused: self.refused.load(Ordering::Relaxed) }
@@ -95,17 +98,34 @@ impl Bulkhead {
 
     /// A place, kept until it is dropped.
     pub(crate) async fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.enter_with(1).await
+    }
+
+    /// So many places at once.
+    pub(super) async fn enter_with(&self, many: usize) -> Result<OwnedSemaphorePermit, ApiError> {
         // Nearly always there is one: then no timer is wanted.
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place);
+        if let Some(places) = self.enter_now(many) {
+            return Ok(places);
         }
-        match timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                Err(ApiError::Busy { what: self.what })
-            }
+        let wanted = u32::try_from(many).unwrap_or(u32::MAX);
+        if many > self.all {
+            return Err(self.refuse());
         }
+        match timeout(self.patience, Arc::clone(&self.places).acquire_many_owned(wanted)).await {
+            Ok(Ok(places)) => Ok(places),
+            Ok(Err(_)) | Err(_) => Err(self.refuse()),
+        }
+    }
+
+    /// So many places, if they are free.
+    pub(super) fn enter_now(&self, many: usize) -> Option<OwnedSemaphorePermit> {
+        let wanted = u32::try_from(many).unwrap_or(u32::MAX);
+        Arc::clone(&self.places).try_acquire_many_owned(wanted).ok()
+    }
+
+    pub(super) fn refuse(&self) -> ApiError {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        ApiError::Busy { what: self.what }
     }
 
     /// Does work that waits without holding up its thread.

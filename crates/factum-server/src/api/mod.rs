@@ -26,6 +26,7 @@ mod position_at;
 mod ready;
 mod receipt;
 mod remote_append;
+mod room;
 mod scan;
 mod settings;
 mod streams;
@@ -57,6 +58,7 @@ pub(crate) use ledgers::LedgerStatus;
 pub(crate) use ready::Concern;
 pub(crate) use receipt::KeyUse;
 pub(crate) use remote_append::{RemoteAppend, RemoteKey};
+pub(crate) use room::{Room, Share};
 pub(crate) use scan::{Scan, ScanEvents};
 pub(crate) use streams::{Change, ChangeStream, version};
 use subscribe::Heads;
@@ -144,6 +146,11 @@ impl Api {
         for app in self.apps.all().into_values() {
             app.close().await;
         }
+    }
+
+    /// Where requests find room.
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.bulkheads.room
     }
 
     /// What is counted.

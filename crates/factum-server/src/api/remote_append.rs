@@ -9,7 +9,12 @@ use factum_store::{
     RequestHash,
 };
 
-use super::{Api, ApiError, append::is_of_the_present, metrics::payload_bytes};
+use super::{
+    Api, ApiError,
+    append::is_of_the_present,
+    metrics::payload_bytes,
+    room::{conditions_bytes, events_bytes},
+};
 use crate::{
     access::{Extent, Principal, Verb},
     metrics::Began,
@@ -97,6 +102,11 @@ async fn do_all(
 }
 
 impl RemoteAppend {
+    /// What it takes in memory beside its payload.
+    pub(crate) fn parts_bytes(&self) -> usize {
+        events_bytes(&self.events) + conditions_bytes(&self.conditions)
+    }
+
     fn scoped(self, principal: &Principal) -> Append {
         let Self { events, conditions, key } = self;
         let mut append = Append { events, conditions, key: None };

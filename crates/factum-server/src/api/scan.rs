@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use factum_store::{Direction, Ledger, Position, Query, Read, ReadError, RecordedEvent};
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, apps::Gone};
 use crate::access::{Principal, Verb};
 
 /// What to read.
@@ -23,6 +23,8 @@ pub(crate) struct ScanEvents {
 
 /// A scan that is under way.
 pub(crate) struct Scan {
+    /// When the ledger is deleted.
+    pub(crate) gone: Gone,
     ledger: Arc<dyn Ledger>,
     /// What is to be read next; `None` at the end.
     next: Option<Read>,
@@ -43,6 +45,7 @@ impl Api {
         request: ScanEvents,
     ) -> Result<Scan, ApiError> {
         let ledger = self.ledger(principal, Verb::Read, &request.ledger)?;
+        let gone = self.gone(&request.ledger)?;
         let ScanEvents { query, start, direction, limit, batch, .. } = request;
         let mut read = Read::new(query);
         read.direction = direction;
@@ -50,7 +53,7 @@ impl Api {
             Direction::Forward => read.after = start.unwrap_or_default().prev(),
             Direction::Backward => read.up_to = start.unwrap_or(Position::END),
         }
-        Ok(Scan { ledger, next: Some(read), batch, left: limit, begun: false, head: None })
+        Ok(Scan { gone, ledger, next: Some(read), batch, left: limit, begun: false, head: None })
     }
 
     /// Reads the next batch and makes something of it. It may be empty before the end: so much is

@@ -21,6 +21,7 @@ impl Face {
         let (principal, asked) = self.open(request)?;
         let v1::AppendRequest { ledger: named, events, conditions, key } = asked;
         let append = remote(events, conditions, key).map_err(Failure::from)?;
+        let _room = self.api.room().unfolded(append.parts_bytes()).map_err(status)?;
         let answers = self.api.append_all(&principal, &ledger(named), vec![append]).await;
         let answer = answers.map_err(status)?.pop();
         let receipt = outcome(answer)?;

@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{
     access::Principal,
-    api::{ApiError, RemoteAppend},
+    api::{ApiError, RemoteAppend, Room, Share},
     connection::stop,
+    messages::Held,
 };
 
 /// Appends that wait at most, beside those that are being done.
@@ -41,6 +42,8 @@ struct Appends {
     ledger: Option<String>,
     /// `None` when there are no more.
     requests: Option<Streaming<v1::AppendStreamRequest>>,
+    /// The room of what was received last.
+    held: Held,
     waiting: Group,
     doing: Option<(Vec<Asked>, BoxFuture<'static, Done>)>,
     /// What ends the stream, after the last answer.
@@ -53,12 +56,14 @@ struct Group {
     asked: Vec<Asked>,
     appends: Vec<RemoteAppend>,
     bytes: usize,
+    /// Where all that is.
+    room: Option<Share>,
 }
 
 /// One request: its number, and why it can't even be asked of the ledger.
 struct Asked {
     id: u64,
-    invalid: Option<Invalid>,
+    refused: Option<Failure>,
 }
 
 impl Face {
@@ -66,12 +71,14 @@ impl Face {
         &self,
         request: Request<Streaming<v1::AppendStreamRequest>>,
     ) -> Result<Response<Answers<v1::AppendStreamResponse>>, Status> {
+        let held = request.extensions().get::<Held>().cloned().unwrap_or_default();
         let (principal, requests) = self.open(request)?;
         let appends = Appends {
             face: self.clone(),
             principal,
             ledger: None,
             requests: Some(requests),
+            held,
             waiting: Group::default(),
             doing: None,
             end: None,
@@ -133,7 +140,8 @@ impl Appends {
                 let named = request.ledger.clone();
                 let mine = self.ledger.get_or_insert_with(|| ledger(named.clone()));
                 let strays = !named.is_empty() && named != *mine;
-                self.waiting.take(request, strays);
+                self.waiting.hold(self.held.take());
+                self.waiting.take(request, strays, self.face.api.room());
             }
             Ok(None) => self.finish(None),
             Err(status) => self.finish(Some(status)),
@@ -146,13 +154,17 @@ impl Appends {
 
     /// Begins to do what waits.
     fn begin(&mut self) {
-        let Group { asked, appends, .. } = mem::take(&mut self.waiting);
+        let Group { asked, appends, room, .. } = mem::take(&mut self.waiting);
         if asked.is_empty() {
             return;
         }
         let (api, principal) = (self.face.api.clone(), self.principal.clone());
         let ledger = self.ledger.clone().unwrap_or_default();
-        let doing = async move { api.append_all(&principal, &ledger, appends).await };
+        let doing = async move {
+            let done = api.append_all(&principal, &ledger, appends).await;
+            drop(room);
+            done
+        };
         self.doing = Some((asked, Box::pin(doing)));
     }
 
@@ -163,9 +175,9 @@ impl Appends {
             Ok(answers) => (answers.into_iter(), None),
             Err(error) => (Vec::new().into_iter(), Some(failure(error))),
         };
-        let answers = asked.into_iter().map(|Asked { id, invalid }| {
-            let outcome = match (invalid, &refused) {
-                (Some(invalid), _) => Err(Failure::from(invalid)),
+        let answers = asked.into_iter().map(|Asked { id, refused: alone }| {
+            let outcome = match (alone, &refused) {
+                (Some(alone), _) => Err(alone),
                 (None, Some(refused)) => Err(refused.clone()),
                 (None, None) => outcome(answers.next()),
             };
@@ -184,22 +196,34 @@ impl Group {
         self.asked.len() < WAITING_MAX && self.bytes < WAITING_BYTES_MAX
     }
 
-    fn take(&mut self, request: v1::AppendStreamRequest, strays: bool) {
+    fn hold(&mut self, more: Option<Share>) {
+        self.room = match (self.room.take(), more) {
+            (Some(room), more) => Some(room.and(more)),
+            (None, more) => more,
+        };
+    }
+
+    fn take(&mut self, request: v1::AppendStreamRequest, strays: bool, room: &Room) {
         let v1::AppendStreamRequest { id, events, conditions, key, .. } = request;
         let append = match strays {
             true => Err(Invalid::new("ledger", "is not that of the stream's first append")),
             false => remote(events, conditions, key),
         };
-        let invalid = match append {
-            Ok(append) => {
+        let append = append.map_err(Failure::from).and_then(|append| {
+            let unfolded = room.unfolded(append.parts_bytes()).map_err(failure)?;
+            Ok((append, unfolded))
+        });
+        let refused = match append {
+            Ok((append, unfolded)) => {
                 let bytes =
                     append.events.iter().map(|event| event.data.len() + event.metadata.len());
                 self.bytes += bytes.sum::<usize>();
                 self.appends.push(append);
+                self.hold(unfolded);
                 None
             }
-            Err(invalid) => Some(invalid),
+            Err(refused) => Some(refused),
         };
-        self.asked.push(Asked { id, invalid });
+        self.asked.push(Asked { id, refused });
     }
 }

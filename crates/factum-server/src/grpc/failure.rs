@@ -10,7 +10,7 @@ use tonic::Status;
 use crate::api::ApiError;
 
 /// The status of an error, which is logged when it is the server's own.
-pub(super) fn status(error: ApiError) -> Status {
+pub(crate) fn status(error: ApiError) -> Status {
     Status::from(failure(error))
 }
 

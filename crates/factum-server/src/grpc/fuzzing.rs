@@ -1,7 +1,7 @@
 //! The decoders of `factum.v1` as functions of bytes, for fuzzing. What is accepted is a valid word of
 //! `factum-store`, and comes back the same over the wire.
 
-use factum_proto::{Failure, Keyed, v1};
+use factum_proto::{Bounded, Failure, Keyed, v1};
 use factum_store::{Condition, NewEvent, Query};
 use prost::Message;
 
@@ -14,13 +14,27 @@ pub(crate) const TARGETS: &[Target] = &[
     ("grpc_query", query),
 ];
 
+/// The message, if it is within its bounds; then all that is in it is.
+fn decoded<M: Bounded>(bytes: &[u8], parts: impl Fn(&M) -> Vec<(usize, usize)>) -> Option<M> {
+    let message = factum_proto::decode::<M>(bytes).ok()?;
+    assert!(parts(&message).iter().all(|(has, most)| has <= most), "a list is beyond its bounds");
+    Some(message)
+}
+
+fn batch(events: &[v1::NewEvent], conditions: &[v1::Condition]) -> Vec<(usize, usize)> {
+    let tags = events.iter().map(|event| (event.tags.len(), 64));
+    tags.chain([(events.len(), 4_096), (conditions.len(), 256)]).collect()
+}
+
 fn append(bytes: &[u8]) {
-    let Ok(request) = v1::AppendRequest::decode(bytes) else { return };
+    let parts = |request: &v1::AppendRequest| batch(&request.events, &request.conditions);
+    let Some(request) = decoded::<v1::AppendRequest>(bytes, parts) else { return };
     check_append(request.events, request.conditions, request.key);
 }
 
 fn append_stream(bytes: &[u8]) {
-    let Ok(request) = v1::AppendStreamRequest::decode(bytes) else { return };
+    let parts = |request: &v1::AppendStreamRequest| batch(&request.events, &request.conditions);
+    let Some(request) = decoded::<v1::AppendStreamRequest>(bytes, parts) else { return };
     check_append(request.events, request.conditions, request.key);
 }
 
@@ -50,7 +64,7 @@ fn check_append(events: Vec<v1::NewEvent>, conditions: Vec<v1::Condition>, key: 
 }
 
 fn read(bytes: &[u8]) {
-    let Ok(request) = v1::ReadRequest::decode(bytes) else { return };
+    let Some(request) = decoded::<v1::ReadRequest>(bytes, |_| Vec::new()) else { return };
     let Ok(read) = factum_proto::read(request) else { return };
     let again = factum_proto::read(v1::ReadRequest::of("l", &read));
     assert_eq!(again, Ok(read));

@@ -34,6 +34,9 @@ use crate::{
     api::{Api, ApiError},
 };
 
+/// Bytes of a question about health.
+const HEALTH_BYTES_MAX: usize = 1 << 10;
+
 /// The answer of a call that streams.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -52,7 +55,8 @@ pub(crate) fn router(api: Arc<Api>, config: &Config, stopping: watch::Receiver<b
     let routes = Routes::new(LedgersServer::new(face.clone()).max_decoding_message_size(bytes_max))
         .add_service(CommandsServer::new(face.clone()).max_decoding_message_size(bytes_max))
         .add_service(ViewsServer::new(face.clone()).max_decoding_message_size(bytes_max))
-        .add_service(HealthServer::new(face));
+        // Strangers may ask it, and it takes no more than a name.
+        .add_service(HealthServer::new(face).max_decoding_message_size(HEALTH_BYTES_MAX));
     with_reflection(routes).into_axum_router().layer(middleware::from_fn(caught::caught))
 }
 
@@ -80,6 +84,13 @@ impl Face {
         Ok((principal, message))
     }
 }
+
+/// Whether requests to this path are streams of messages.
+pub(crate) fn takes_many(path: &str) -> bool {
+    path == "/factum.v1.Ledgers/AppendStream" || path.ends_with("/ServerReflectionInfo")
+}
+
+pub(crate) use failure::status;
 
 /// What is answered to a request that is not passed on.
 pub(crate) fn stopped(stop: Stop) -> http::Response<Body> {

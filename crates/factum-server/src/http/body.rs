@@ -1,5 +1,5 @@
 //! The body of a request: JSON text, bounded in size, in time and in depth before anything parses
-//! it (G12).
+//! it; all of them, and what comes over gRPC, share one room (G12).
 
 use std::sync::Arc;
 
@@ -10,50 +10,40 @@ use axum::{
 };
 use futures_lite::StreamExt;
 use serde::de::DeserializeOwned;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use super::problem::{Kind, Problem};
-use crate::Config;
+use crate::{
+    Config,
+    api::{Room, Share},
+};
 
 /// How deep JSON may be nested. Readers everywhere can parse that, inside an answer too.
 const DEPTH_MAX: usize = 100;
-/// Bytes that one permit stands for.
-const UNIT_BYTES: usize = 1 << 10;
 
 /// Receives bodies; all of them together are bounded.
-#[derive(Debug)]
 pub(crate) struct Bodies {
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     bytes_max: usize,
     timeout: std::time::Duration,
-    patience: std::time::Duration,
 }
 
 /// A body that was received, and the room it takes while it is being worked on.
 pub(crate) struct JsonText {
     pub(crate) text: String,
-    _room: OwnedSemaphorePermit,
+    _room: Share,
 }
 
 impl Bodies {
-    pub(crate) fn new(config: &Config) -> Self {
-        let all = config.bodies_bytes_max.max(config.body_bytes_max);
-        Self {
-            room: Arc::new(Semaphore::new(units(all))),
-            bytes_max: config.body_bytes_max,
-            timeout: config.body_timeout,
-            patience: config.patience,
-        }
+    pub(crate) fn new(room: Arc<Room>, config: &Config) -> Self {
+        Self { room, bytes_max: config.body_bytes_max, timeout: config.body_timeout }
     }
 
     /// The request's body as JSON text that is safe to parse.
     pub(crate) async fn json(&self, request: Request) -> Result<JsonText, Problem> {
         check_media_type(request.headers())?;
         let declared = self.declared(request.headers())?;
-        let room = self.room(declared.unwrap_or(self.bytes_max)).await?;
+        let room = self.room.take(declared.unwrap_or(self.bytes_max)).await?;
         let receiving = self.receive(request.into_body(), declared.unwrap_or_default());
         let bytes = timeout(self.timeout, receiving).await.map_err(|_| {
             let seconds = self.timeout.as_secs_f64();
@@ -73,17 +63,6 @@ impl Bodies {
         match length {
             Some(length) if length > self.bytes_max => Err(self.too_large()),
             length => Ok(length),
-        }
-    }
-
-    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let wanted = u32::try_from(units(bytes)).unwrap_or(u32::MAX);
-        let waiting = Arc::clone(&self.room).acquire_many_owned(wanted);
-        match timeout(self.patience, waiting).await {
-            Ok(Ok(room)) => Ok(room),
-            Ok(Err(_)) | Err(_) => {
-                Err(Problem::new(Kind::Busy, "the server is receiving as much as it has room for"))
-            }
         }
     }
 
@@ -117,10 +96,6 @@ impl JsonText {
                 .with("field", "body")
         })
     }
-}
-
-fn units(bytes: usize) -> usize {
-    (bytes / UNIT_BYTES + 1).min(Semaphore::MAX_PERMITS)
 }
 
 /// JSON can't come from a form of another site's page without the browser asking first.

@@ -55,8 +55,8 @@ pub(crate) struct Shared {
 /// The router of a server that listens at `config.listen`.
 pub(crate) fn router(api: Arc<Api>, config: &Config, stopping: watch::Receiver<bool>) -> Router {
     routes::router(Arc::new(Shared {
+        bodies: Bodies::new(Arc::clone(api.room()), config),
         api,
-        bodies: Bodies::new(config),
         heartbeat: config.heartbeat,
         stopping,
     }))

@@ -36,6 +36,8 @@ pub(crate) struct Metrics {
     view_read_durations: Durations<2>,
     /// Connections that were accepted.
     pub(crate) accepted: Counter,
+    /// Those that were closed at once, because their peer had too many.
+    pub(crate) turned_away: Counter,
     /// Those that are open.
     pub(crate) open: Gauge,
     /// Requests that were refused because of who sent too many.
@@ -64,6 +66,7 @@ impl Default for Metrics {
             view_reads: Counters::of(["ledger", "view", "outcome"]),
             view_read_durations: Durations::of(["ledger", "view"]),
             accepted: Counter::default(),
+            turned_away: Counter::default(),
             open: Gauge::default(),
             limited: Counter::default(),
             slow_readers: Counter::default(),

@@ -98,6 +98,8 @@ impl Metrics {
         one(ours, "connections_max", "Connections that may be open", most);
         let what = "Connections that were accepted";
         ours.register("connections_accepted", what, self.accepted.clone());
+        let what = "Connections that were closed at once because their peer had too many";
+        ours.register("connections_refused", what, self.turned_away.clone());
         let what = "Requests that were refused because their sender had sent too many";
         ours.register("requests_limited", what, self.limited.clone());
         let what = "Streams that were ended because their reader took nothing";

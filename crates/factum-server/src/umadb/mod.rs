@@ -3,6 +3,7 @@
 //! `server.rs` can be removed without anybody noticing but those clients.
 
 mod answer;
+mod bounds;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod notes;
@@ -56,6 +57,8 @@ pub(crate) fn beside(router: Router, service: Dcb) -> Router {
 pub(crate) fn is_for(path: &str) -> bool {
     path.starts_with("/umadb.v1.DCB/")
 }
+
+pub(crate) use status::of as status;
 
 /// What is answered to a request that is not passed on.
 pub(crate) fn stopped(stop: Stop) -> http::Response<Body> {
@@ -111,6 +114,7 @@ impl Service for Dcb {
     async fn append(&self, request: Request<Encoded>) -> Result<Response<AppendResponse>, Status> {
         let (principal, ledger) = Self::asked(&request)?;
         let request = request::append(ledger, request.into_inner().0)?;
+        let _room = self.api.room().unfolded(request.parts_bytes()).map_err(status::of)?;
         let position = self.api.append_in_boundary(&principal, request).await;
         let position = position.map_err(status::of_append)?.0;
         Ok(Response::new(AppendResponse { position }))

@@ -1,5 +1,4 @@
-//! Requests, decoded straight into what the API takes. Each limit is checked before there is room for
-//! what goes beyond it.
+//! Requests, decoded straight into what the API takes, when they are within [`bounds`].
 
 use std::collections::HashSet;
 
@@ -10,20 +9,12 @@ use factum_store::{
 };
 
 use super::{
+    bounds,
     notes::{Notes, RESERVED, sorted},
     status::Refused,
     wire::{Fields, Malformed},
 };
 use crate::api::{AppendInBoundary, Boundary, ScanEvents, SubscribeEvents, Tracking};
-
-/// Events in a request. The ledger's own limit may be lower.
-const EVENTS_MAX: usize = 65_536;
-/// Tags of an event, and types or tags of an item of a query.
-const NAMES_MAX: usize = 256;
-/// Pairs of an event's metadata.
-const ENTRIES_MAX: usize = 256;
-/// Items of a query.
-const ITEMS_MAX: usize = 65_536;
 
 /// Events in one answer, when nobody says how many, and at most.
 const BATCH: u64 = 1_024;
@@ -37,14 +28,12 @@ pub(super) struct Follow {
 }
 
 pub(super) fn append(ledger: String, message: Bytes) -> Result<AppendInBoundary, Refused> {
+    bounds::APPEND.check(&message)?;
     let mut fields = Fields::of(message);
     let (mut messages, mut boundary, mut tracking) = (Vec::new(), None, None);
     while let Some((number, value)) = fields.next()? {
         match number {
-            1 => {
-                room("events", messages.len(), EVENTS_MAX)?;
-                messages.push(value.bytes()?);
-            }
+            1 => messages.push(value.bytes()?),
             2 => once("condition", &mut boundary, condition(value.bytes()?)?)?,
             3 => once("tracking_info", &mut tracking, tracked(value.bytes()?)?)?,
             _ => {}
@@ -59,6 +48,7 @@ pub(super) fn append(ledger: String, message: Bytes) -> Result<AppendInBoundary,
 }
 
 pub(super) fn read(ledger: String, message: Bytes) -> Result<ScanEvents, Refused> {
+    bounds::READ.check(&message)?;
     let mut fields = Fields::of(message);
     let mut query_given = None;
     let (mut start, mut backwards, mut limit, mut batch) = (None, false, None, BATCH);
@@ -79,6 +69,7 @@ pub(super) fn read(ledger: String, message: Bytes) -> Result<ScanEvents, Refused
 }
 
 pub(super) fn subscribe(ledger: String, message: Bytes) -> Result<Follow, Refused> {
+    bounds::SUBSCRIBE.check(&message)?;
     let mut fields = Fields::of(message);
     let (mut query_given, mut after, mut batch) = (None, Position::START, BATCH);
     while let Some((number, value)) = fields.next()? {
@@ -114,16 +105,12 @@ fn event(message: Bytes) -> Result<NewEvent, Refused> {
         match number {
             1 => event_type = Some(text(value.bytes()?)?),
             2 => {
-                room("tags", tags.len(), NAMES_MAX)?;
                 let tag = own_tag(text(value.bytes()?)?);
                 tags.push(tag.map_err(|invalid| indexed("tags", tags.len(), invalid))?);
             }
             3 => data = value.bytes()?,
             4 => id = identity(&text(value.bytes()?)?)?,
-            5 => {
-                room("metadata", entries.len(), ENTRIES_MAX)?;
-                entries.push(entry(value.bytes()?)?);
-            }
+            5 => entries.push(entry(value.bytes()?)?),
             _ => {}
         }
     }
@@ -228,7 +215,6 @@ fn query(message: Bytes) -> Result<Query, Refused> {
     let mut items = Vec::new();
     while let Some((number, value)) = fields.next()? {
         if number == 1 {
-            room("query.items", items.len(), ITEMS_MAX)?;
             let within =
                 |refused: Refused| refused.within(&format!("query.items[{}]", items.len()));
             let item = item(value.bytes()?).map_err(within)?;
@@ -244,12 +230,10 @@ fn item(message: Bytes) -> Result<QueryItem, Refused> {
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => {
-                room("types", item.types.len(), NAMES_MAX)?;
                 let name = EventType::new(text(value.bytes()?)?);
                 item.types.push(name.map_err(|e| indexed("types", item.types.len(), e))?);
             }
             2 => {
-                room("tags", item.tags.len(), NAMES_MAX)?;
                 let name = Tag::new(text(value.bytes()?)?);
                 item.tags.push(name.map_err(|e| indexed("tags", item.tags.len(), e))?);
             }
@@ -261,13 +245,6 @@ fn item(message: Bytes) -> Result<QueryItem, Refused> {
 
 fn text(bytes: Bytes) -> Result<ByteString, Malformed> {
     ByteString::try_from(bytes).map_err(|_| Malformed("a text is not UTF-8"))
-}
-
-fn room(field: &str, has: usize, max: usize) -> Result<(), Invalid> {
-    match has < max {
-        true => Ok(()),
-        false => Err(Invalid::new(field, format!("has more than {max} entries"))),
-    }
 }
 
 fn indexed(list: &str, at: usize, invalid: Invalid) -> Invalid {

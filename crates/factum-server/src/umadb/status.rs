@@ -67,7 +67,7 @@ pub(super) fn of_append(refused: AppendRefused) -> Status {
 }
 
 /// Why something can't be answered with "yes".
-pub(super) fn of(error: ApiError) -> Status {
+pub(crate) fn of(error: ApiError) -> Status {
     use ErrorType as Type;
     let (code, error_type, message) = match error {
         ApiError::UnknownLedger { ledger } => {
@@ -147,7 +147,20 @@ pub(super) fn stopping(position: Option<u64>) -> Status {
     Status::unavailable(format!("the server is stopping{}", sent.unwrap_or_default()))
 }
 
+/// The ledger is there no more; what was sent of it ends at this position.
+pub(super) fn deleted(position: Option<u64>) -> Status {
+    let sent = position.map(|position| format!("; what was sent ends at position {position}"));
+    let message = format!("the ledger was deleted{}", sent.unwrap_or_default());
+    status(Code::NotFound, ErrorType::InvalidArgument, message)
+}
+
 fn status(code: Code, error_type: ErrorType, message: String) -> Status {
     let details = ErrorResponse { message: message.clone(), error_type: error_type.into() };
-    Status::with_details(code, message, Bytes::from(details.encode_to_vec()))
+    let details = Bytes::from(details.encode_to_vec());
+    match code {
+        Code::ResourceExhausted => {
+            Status::with_details_and_metadata(code, message, details, factum_proto::later())
+        }
+        _ => Status::with_details(code, message, details),
+    }
 }

@@ -23,7 +23,8 @@ use crate::{
 /// A stream of answers.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<Encoded, Status>> + Send>>;
 
-/// The answers of a read. Whoever reads is told the head, even when nothing matches.
+/// The answers of a read. Whoever reads is told the head, even when nothing matches. They end when
+/// the ledger is deleted: a slow reader does not keep it.
 pub(super) async fn read(
     api: Arc<Api>,
     scan: Scan,
@@ -31,6 +32,7 @@ pub(super) async fn read(
     batch: usize,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<Answers, Status> {
+    let mut gone = scan.gone.clone();
     let mut reading = Reading { api, scan: Some(scan), limited, batch, said: false };
     // Most reads find little: then a task of their own would take longer than they do.
     let first = tokio::select! {
@@ -47,6 +49,7 @@ pub(super) async fn read(
         let ended = tokio::select! {
             ended = reading.send_all(first, &mut last, &send) => ended,
             () = stop(&mut stopping) => Err(status::stopping(last)),
+            () = gone.wait() => Err(status::deleted(last)),
         };
         if let Err(status) = ended {
             let _ = send.send(Err(status)).await;

@@ -105,6 +105,10 @@ pub(crate) fn text(document: &Value, field: &str) -> String {
 
 /// Everything of an answer that somebody could learn from.
 pub(crate) fn learnt(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
-    let headers = answer.headers.iter().filter(|(name, _)| name != "date").cloned().collect();
+    // A request's id is of no other request.
+    let (own, headers): (Vec<_>, Vec<_>) =
+        answer.headers.iter().cloned().partition(|(name, _)| name == "x-request-id");
+    assert!(matches!(&own[..], [(_, id)] if id.len() == 16), "{own:?}");
+    let headers = headers.into_iter().filter(|(name, _)| name != "date").collect();
     (answer.status, headers, answer.text().to_owned())
 }

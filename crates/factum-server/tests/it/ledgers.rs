@@ -82,3 +82,75 @@ async fn nothing_of_a_ledger_that_was_deleted_comes_back() {
     world.stop().await;
     assert!(!store(&dir).ledgers().expect("can be read").contains(&"bank".to_owned()));
 }
+
+/// What a reader that takes nothing has asked for, and that has begun.
+async fn slow_reader(world: &World, path: &str, accept: &str) -> tokio::net::TcpStream {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut reader = tokio::net::TcpStream::connect(world.address).await.expect("listens");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
+    reader.write_all(head.as_bytes()).await.expect("is open");
+    reader.read_exact(&mut [0; 12]).await.expect("is answered");
+    reader
+}
+
+/// More than a connection has room for on its way.
+async fn fill(world: &World) {
+    let text = "x".repeat(100_000);
+    for _ in 0..10 {
+        world.append("a", &vec![json!(text); 20]).await;
+    }
+}
+
+/// Whoever reads what is deleted, and takes nothing, is not waited for: however long the server
+/// would wait for a slow reader.
+#[tokio::test]
+async fn readers_that_take_nothing_do_not_keep_a_ledger() {
+    let forever = std::time::Duration::from_secs(3_600);
+    let world = World::with(|config| {
+        (config.write_timeout, config.patience) = (forever, forever);
+    })
+    .await;
+    for _ in 0..3 {
+        fill(&world).await;
+        let events = "/v1/ledgers/bank/events";
+        let mut readers = Vec::new();
+        for accept in ["text/event-stream", "application/x-ndjson"] {
+            for _ in 0..4 {
+                readers.push(slow_reader(&world, events, accept).await);
+            }
+        }
+        delete(&world, "/v1/ledgers/bank?confirm=bank").await.ok();
+        create(&world, "bank").await;
+        drop(readers);
+    }
+}
+
+/// Groups are somebody's work: they are deleted first, by name.
+#[tokio::test]
+async fn a_ledger_with_groups_is_in_use_until_they_are_deleted() {
+    let patience = std::time::Duration::from_millis(50);
+    let world = World::with(|config| config.patience = patience).await;
+    world.append("a", &[json!(1), json!(2)]).await;
+    let groups = "/v1/ledgers/bank/groups";
+    world.post(groups, r#"{"name":"g"}"#).await.ok();
+    for _ in 0..2 {
+        let refused = delete(&world, "/v1/ledgers/bank?confirm=bank").await;
+        assert_eq!(refused.status, 409);
+        refused.problem("in-use");
+        // Nothing of it is lost, and it goes on.
+        world.append("a", &[json!(3)]).await;
+        let next = json!({ "consumer": "c", "max": 1 }).to_string();
+        let drawn = world.post(&format!("{groups}/g/next"), &next).await.ok();
+        assert_eq!(drawn["deliveries"].as_array().map(Vec::len), Some(1), "{drawn}");
+    }
+    assert_eq!(world.get("/v1/ledgers/bank").await.ok()["head"]["position"], 4);
+    world.post(&format!("{groups}/g/delete"), "{}").await.ok();
+    // Its work ends a moment later.
+    let gone = loop {
+        let answer = delete(&world, "/v1/ledgers/bank?confirm=bank").await;
+        if answer.status != 409 {
+            break answer;
+        }
+    };
+    gone.ok();
+}

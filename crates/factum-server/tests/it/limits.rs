@@ -166,3 +166,59 @@ async fn g12_settings_and_pings_without_end_take_no_memory_and_keep_nobody_out()
     let after = resident(world.get("/metrics").await.text());
     assert!(after < before + f64::from(64 << 20), "{before} bytes became {after}");
 }
+
+#[tokio::test]
+async fn g11_an_address_has_so_many_connections_and_no_more() {
+    let world = World::with(|config| config.peer_connections_max = 2).await;
+    let connect = || async { TcpStream::connect(world.address).await.expect("is accepted") };
+    let (first, _second, mut third) = (connect().await, connect().await, connect().await);
+    assert_eq!(third.read(&mut [0]).await.expect("is closed"), 0);
+    drop(first);
+    // When one has gone there is a place again; that is seen a moment later.
+    let metrics = loop {
+        let mut stream = connect().await;
+        let ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut answer = Vec::new();
+        if stream.write_all(ask).await.is_ok() && stream.read_to_end(&mut answer).await.is_ok() {
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            if answer.contains(" 200 OK") {
+                break answer;
+            }
+        }
+    };
+    let refused = metrics.lines().find_map(|l| l.strip_prefix("factum_connections_refused_total "));
+    assert!(refused.is_some_and(|refused| refused != "0"), "{refused:?}");
+}
+
+/// Who answers each ping and asks nothing is sent away in order, and not before its time.
+#[tokio::test]
+async fn g12_a_connection_without_requests_is_ended_however_alive_it_is() {
+    let world = World::with(|config| {
+        config.idle_timeout = Duration::from_millis(300);
+        config.heartbeat = Duration::from_millis(10);
+    })
+    .await;
+    let mut connection = TcpStream::connect(world.address).await.expect("listens");
+    let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, &[])].concat();
+    connection.write_all(&hello).await.expect("is open");
+    let (mut pings, mut goodbye) = (0, false);
+    let mut head = [0; 9];
+    while connection.read_exact(&mut head).await.is_ok() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut payload = vec![0; length];
+        connection.read_exact(&mut payload).await.expect("a whole frame");
+        match head[3] {
+            6 if head[4] & 1 == 0 => {
+                pings += 1;
+                // It may have been closed meanwhile.
+                let _ = connection.write_all(&frame(6, 1, 0, &payload)).await;
+            }
+            7 => {
+                assert_eq!(payload[4..8], [0; 4], "it did nothing wrong");
+                goodbye = true;
+            }
+            _ => {}
+        }
+    }
+    assert!(goodbye && pings > 2, "{pings} pings were answered");
+}

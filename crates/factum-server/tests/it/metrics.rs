@@ -71,6 +71,26 @@ async fn what_happened_is_counted_by_ledger_command_and_view() {
     assert!(samples["factum_disk_free_bytes"] > 0.0);
 }
 
+/// Who is sent away at the gate is counted, and can name the request to whoever has the log.
+#[tokio::test]
+async fn requests_that_are_stopped_at_the_gate_are_counted_and_have_an_id() {
+    let world = World::start().await;
+    let evil = |method, path| Request::new(method, path).header("Host", "evil.example");
+    let given = evil("GET", "/v1/ledgers").header("X-Request-Id", "req-7").send(world.address);
+    assert_eq!(given.await.header("x-request-id"), Some("req-7"));
+    let grpc = evil("POST", "/factum.v1.Ledgers/Head").header("Content-Type", "application/grpc");
+    let stopped = grpc.body(&[0; 5]).send(world.address).await;
+    assert_eq!(stopped.header("x-request-id").map(str::len), Some(16), "{stopped:?}");
+    let samples = samples(&world).await;
+    for labels in [
+        r#"{face="http",route="gate",method="GET",status="403"}"#,
+        r#"{face="grpc",route="gate",method="POST",status="7"}"#,
+    ] {
+        let name = format!("factum_requests_total{labels}");
+        assert_eq!(samples.get(&name), Some(&1.0), "{name} in {samples:#?}");
+    }
+}
+
 #[tokio::test]
 async fn g12_what_clients_make_up_is_no_label() {
     let world = World::start().await;

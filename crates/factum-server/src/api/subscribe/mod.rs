@@ -110,7 +110,7 @@ impl Api {
         self.bulkheads.subscriptions.enter().await
     }
 
-    fn gone(&self, ledger: &str) -> Result<Gone, ApiError> {
+    pub(super) fn gone(&self, ledger: &str) -> Result<Gone, ApiError> {
         let unknown = || ApiError::UnknownLedger { ledger: ledger.to_owned() };
         Ok(self.apps.get(ledger).ok_or_else(unknown)?.gone())
     }
@@ -167,10 +167,10 @@ async fn watch(kept: Weak<Mutex<Kept>>, mut gone: Gone, patience: Duration, metr
         };
         let Some(kept) = kept.upgrade() else { return };
         if gone {
-            // Who holds it waits, and is told there.
-            if let Ok(mut kept) = kept.try_lock() {
-                kept.follower = None;
-            }
+            // Who holds it waits, and is told there. Who was told something else at the same moment
+            // may never ask again: its reader takes nothing, and the ledger would be in use for as
+            // long as it takes nothing.
+            kept.lock().await.follower = None;
             return;
         }
         // Who holds it waits for something.

@@ -2,6 +2,7 @@
 
 mod append;
 mod append_stream;
+mod bounds;
 mod commands;
 mod conformance;
 mod gate;
