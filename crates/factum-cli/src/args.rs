@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Stream(stream::Stream),
     Token(Box<token::Token>),
     Compact(compact::Compact),
-    Group(group::Group),
+    Group(Box<group::Group>),
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(restore::Restore),
