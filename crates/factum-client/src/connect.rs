@@ -12,6 +12,7 @@ use tonic::{
 
 use crate::{
     client::{Client, Inner},
+    environment::Environment,
     runtime::Runtime,
 };
 
@@ -34,6 +35,14 @@ pub enum ConnectError {
     Url {
         /// The URL.
         url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A certificate or a key can't be used.
+    #[error("{what} can't be used: {problem}")]
+    Certificate {
+        /// Which.
+        what: String,
         /// What is wrong with it.
         problem: String,
     },
@@ -86,6 +95,37 @@ impl Connect {
         self
     }
 
+    /// Takes what was not said from the environment: the token from `FACTUM_TOKEN`, and for `https://`
+    /// the files named by `FACTUM_CA`, `FACTUM_CLIENT_CERTIFICATE` and `FACTUM_CLIENT_KEY`. So an
+    /// application runs against a server by another URL alone.
+    ///
+    /// # Errors
+    /// [`ConnectError::Certificate`] for a file that can't be read, and for a certificate without a key.
+    pub fn environment(self) -> Result<Self, ConnectError> {
+        self.filled(Environment::of_process())
+    }
+
+    /// The same, of this environment.
+    pub(crate) fn filled(mut self, environment: Environment) -> Result<Self, ConnectError> {
+        if self.token.is_none() {
+            self.token = environment.token.clone();
+        }
+        if !self.is_over_tls() {
+            return Ok(self);
+        }
+        if self.ca.is_none() {
+            self.ca = environment.ca()?;
+        }
+        if self.identity.is_none() {
+            self.identity = environment.identity()?;
+        }
+        Ok(self)
+    }
+
+    fn is_over_tls(&self) -> bool {
+        self.url.starts_with("https://")
+    }
+
     /// The name that the server's certificate must have, when it is not the URL's host.
     pub fn domain(mut self, name: impl Into<String>) -> Self {
         self.domain = Some(name.into());
@@ -122,10 +162,11 @@ impl Connect {
     /// The same without a word to the server until something is asked of it.
     ///
     /// # Errors
-    /// [`ConnectError::Url`], [`ConnectError::Token`].
+    /// [`ConnectError::Url`], [`ConnectError::Certificate`], [`ConnectError::Token`].
     pub fn lazily(self) -> Result<Client, ConnectError> {
         let wrong = |problem: String| ConnectError::Url { url: self.url.clone(), problem };
         let endpoint = self.endpoint().map_err(|error| wrong(said(&error)))?;
+        let endpoint = self.over_tls(endpoint)?;
         let token = self.token.as_deref().map(bearer).transpose()?;
         let runtime = Runtime::here().map_err(|error| wrong(error.to_string()))?;
         let channel = runtime.enter(|| endpoint.connect_lazy());
@@ -135,14 +176,24 @@ impl Connect {
     }
 
     fn endpoint(&self) -> Result<Endpoint, tonic::transport::Error> {
-        let endpoint = Endpoint::from_shared(self.url.clone())?
+        Ok(Endpoint::from_shared(self.url.clone())?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
-        if !self.url.starts_with("https://") {
-            return Ok(endpoint);
+            .initial_connection_window_size(CONNECTION_WINDOW))
+    }
+
+    fn over_tls(&self, endpoint: Endpoint) -> Result<Endpoint, ConnectError> {
+        let unfit = |what: &str, problem: &str| ConnectError::Certificate {
+            what: what.to_owned(),
+            problem: problem.to_owned(),
+        };
+        if !self.is_over_tls() {
+            return match self.ca.is_some() || self.identity.is_some() {
+                true => Err(unfit("a certificate", "the URL is not https://")),
+                false => Ok(endpoint),
+            };
         }
         let mut tls = match &self.ca {
             Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
@@ -154,7 +205,9 @@ impl Connect {
         if let Some(name) = &self.domain {
             tls = tls.domain_name(name);
         }
-        endpoint.tls_config(tls)
+        endpoint
+            .tls_config(tls)
+            .map_err(|error| unfit("the authority, certificate or key", &said(&error)))
     }
 }
 

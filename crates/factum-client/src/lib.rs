@@ -22,6 +22,7 @@
 mod call;
 mod client;
 mod connect;
+mod environment;
 mod ledger;
 mod pipeline;
 mod runtime;

@@ -18,6 +18,7 @@ pub struct Opening {
     pub(crate) record_commands: bool,
     pub(crate) token: Option<String>,
     pub(crate) certificate_authority: Option<Vec<u8>>,
+    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
     pub(crate) views: Option<PathBuf>,
 }
 
@@ -30,6 +31,7 @@ impl Opening {
             record_commands: true,
             token: None,
             certificate_authority: None,
+            identity: None,
             views: None,
         }
     }
@@ -56,7 +58,7 @@ impl Opening {
         self
     }
 
-    /// Who asks, for a ledger of a server.
+    /// Who asks, for a ledger of a server. Without it `FACTUM_TOKEN` of the environment says it.
     #[cfg(feature = "remote")]
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
@@ -65,11 +67,20 @@ impl Opening {
     }
 
     /// The certificate, in PEM, of the authority that a server's is believed by, instead of those
-    /// that the system believes.
+    /// that the system believes. Without it `FACTUM_CA` of the environment names a file of it.
     #[cfg(feature = "remote")]
     #[must_use]
     pub fn certificate_authority(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificate_authority = Some(pem.into());
+        self
+    }
+
+    /// The certificate to show a server that gives rights by it, and its key, in PEM. Without it
+    /// `FACTUM_CLIENT_CERTIFICATE` and `FACTUM_CLIENT_KEY` of the environment name files of them.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn identity(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.identity = Some((certificate.into(), key.into()));
         self
     }
 
@@ -92,9 +103,10 @@ impl Opening {
 
     #[cfg(all(feature = "embedded", feature = "sqlite"))]
     async fn open_local(self) -> Result<App, Fault> {
-        if self.token.is_some() || self.certificate_authority.is_some() || self.views.is_some() {
+        let known = self.token.is_some() || self.identity.is_some();
+        if known || self.certificate_authority.is_some() || self.views.is_some() {
             let problem =
-                "it is no server; a token, an authority and a place for views are for those";
+                "it is no server; a token, certificates and a place for views are for those";
             return Err(Fault::Unsupported { url: self.url, problem: problem.to_owned() });
         }
         let store = crate::Store::open(&self.url)?;

@@ -32,6 +32,10 @@ pub(crate) async fn open(opening: Opening) -> Result<App, Fault> {
     if let Some(pem) = &opening.certificate_authority {
         client = client.certificate_authority(pem.clone());
     }
+    if let Some((certificate, key)) = &opening.identity {
+        client = client.identity(certificate.clone(), key.clone());
+    }
+    let client = client.environment().map_err(unreachable)?;
     let ledger = client.connect().await.map_err(unreachable)?.ledger(named);
     // Better to hear now than at the first command that the ledger is not there.
     ledger.head().await?;

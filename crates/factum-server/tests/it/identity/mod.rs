@@ -2,6 +2,7 @@
 //! certificates.
 
 mod certificate;
+mod client;
 pub(crate) mod issuer;
 mod jwt;
 pub(crate) mod secure;
