@@ -8,7 +8,7 @@ use factum_store::{BoxFuture, Checkpoint, Ledger, Position, ViewStore};
 use crate::{
     Fault, FoldHandle,
     read::GetState,
-    run::{Projector, Run, RunNamed, Running, Snapshots},
+    run::{Projector, Run, RunNamed, Running, Snapshots, Status},
     view::ViewHandle,
 };
 
@@ -41,6 +41,27 @@ pub struct ViewStatus {
     pub lag_events: u64,
     /// Why it stands still, if it does.
     pub error: Option<String>,
+    /// The event that it stands still before, if it is known to be one.
+    pub failing: Option<FailingEvent>,
+    /// How often it has been tried in vain since it stands still.
+    pub failures: u64,
+}
+
+/// An event that a view can't apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailingEvent {
+    /// Its place in the ledger.
+    pub position: Position,
+    /// Its type.
+    pub event_type: String,
+}
+
+impl ViewStatus {
+    fn of(name: String, status: Status, head: Position) -> Self {
+        let Status { checkpoint, error, failing, failures, .. } = status;
+        let lag_events = head.0.saturating_sub(checkpoint.position.0);
+        Self { name, checkpoint, lag_events, error, failing, failures }
+    }
 }
 
 impl App {
@@ -109,17 +130,23 @@ impl App {
     /// # Errors
     /// [`Fault`] when the ledger's head can't be read.
     pub async fn views(&self) -> Result<Vec<ViewStatus>, Fault> {
-        let head = self.inner.ledger.head().await?;
+        let head = self.inner.ledger.head().await?.position;
         let status = |(name, projector): (&String, &Projector)| {
-            let status = projector.status();
-            ViewStatus {
-                name: name.clone(),
-                checkpoint: status.checkpoint,
-                lag_events: head.position.0.saturating_sub(status.checkpoint.position.0),
-                error: status.error,
-            }
+            ViewStatus::of(name.clone(), projector.status(), head)
         };
         Ok(self.inner.projectors.iter().map(status).collect())
+    }
+
+    /// Has a view that stands still tried again at once, instead of after its pause; says where it
+    /// stands when that was done. One that is well goes on.
+    ///
+    /// # Errors
+    /// [`Fault::Unknown`], or [`Fault`] when the ledger's head can't be read.
+    pub async fn retry(&self, view: &str) -> Result<ViewStatus, Fault> {
+        self.view(view)?;
+        let status = self.inner.projectors[view].retry().await?;
+        let head = self.inner.ledger.head().await?.position;
+        Ok(ViewStatus::of(view.to_owned(), status, head))
     }
 
     /// Waits until all views have applied what is in the ledger now. `progress` is told the least
@@ -153,11 +180,18 @@ impl App {
         view: &str,
         mut progress: impl FnMut(Position, Position),
     ) -> Result<(), Fault> {
-        self.view(view)?;
         let goal = self.inner.ledger.head().await?.position;
-        let projector = &self.inner.projectors[view];
-        projector.rebuild().await?;
-        projector.reach(goal, |position| progress(position, goal)).await
+        self.begin_rebuild(view).await?;
+        self.inner.projectors[view].reach(goal, |position| progress(position, goal)).await
+    }
+
+    /// The same, without waiting until it has caught up.
+    ///
+    /// # Errors
+    /// As [`App::rebuild`].
+    pub async fn begin_rebuild(&self, view: &str) -> Result<(), Fault> {
+        self.view(view)?;
+        self.inner.projectors[view].rebuild().await
     }
 
     /// The ledger.

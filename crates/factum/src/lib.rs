@@ -33,7 +33,7 @@ mod view;
 #[doc(hidden)]
 pub use factum_domain::__private;
 
-pub use app::{App, AppBuilder, ViewStatus};
+pub use app::{App, AppBuilder, FailingEvent, ViewStatus};
 pub use factum_domain::*;
 pub use factum_store as store;
 pub use fault::{Fault, RunError};

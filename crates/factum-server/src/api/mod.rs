@@ -23,6 +23,7 @@ mod ledgers_change;
 mod metrics;
 mod page;
 mod position_at;
+mod projectors;
 mod ready;
 mod receipt;
 mod remote_append;

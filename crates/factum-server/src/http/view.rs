@@ -173,7 +173,7 @@ pub(crate) struct ViewJson {
 
 impl ViewJson {
     pub(crate) fn of(view: ViewStatus) -> Self {
-        let ViewStatus { name, checkpoint, lag_events, error } = view;
+        let ViewStatus { name, checkpoint, lag_events, error, .. } = view;
         let begun = checkpoint.position > Position::START;
         let recorded_at = begun.then(|| json::time(checkpoint.recorded_at));
         Self { name, position: checkpoint.position, recorded_at, lag_events, error }

@@ -163,3 +163,48 @@ async fn a_view_that_can_not_be_kept_is_stale_and_health_shows_it() {
     assert_eq!(world.get("/health").await.ok()["status"], "ok");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_projector_that_stands_still_names_the_event_and_is_tried_again_when_it_is_told() {
+    let (world, mood) = world(Duration::from_secs(600), Mood::Works).await;
+    let projector = "/v1/ledgers/bank/projectors/accounts";
+    world.post(OPEN, r#"{"account":"a"}"#).await.ok();
+    world.get(&format!("{ACCOUNTS}?after=3")).await.ok();
+    let well = world.get(projector).await.ok();
+    assert_eq!(
+        (&well["state"], &well["position"], &well["failures"]),
+        (&json!("following"), &json!(3), &json!(0))
+    );
+    assert_eq!((&well["error"], &well["event"]), (&json!(null), &json!(null)));
+    mood.send_replace(Mood::Fails);
+    world.post(OPEN, r#"{"account":"b"}"#).await.ok();
+    let still = loop {
+        let now = world.get(projector).await.ok();
+        if now["failures"].as_u64() >= Some(2) {
+            break now;
+        }
+    };
+    assert_eq!(still["state"], "stands_still");
+    assert_eq!(still["event"], json!({ "position": 5, "type": "account.opened" }), "{still}");
+    assert!(still["error"].as_str().is_some_and(|error| error.contains("no such table")));
+    let failures = still["failures"].as_u64();
+    let in_vain = world.post(&format!("{projector}/retry"), "{}").await.ok();
+    assert!(in_vain["failures"].as_u64() > failures && in_vain["state"] == "stands_still");
+    mood.send_replace(Mood::Works);
+    let healed = world.post(&format!("{projector}/retry"), "{}").await.ok();
+    assert_eq!(
+        (&healed["state"], &healed["failures"]),
+        (&json!("following"), &json!(0)),
+        "{healed}"
+    );
+    let rows = world.get(&format!("{ACCOUNTS}?after=6")).await.ok();
+    assert_eq!(rows["keys"], json!(["a", "b"]));
+    world.post(&format!("{projector}/rebuild"), "{}").await.ok();
+    let rebuilt = world.get(&format!("{ACCOUNTS}?after=6")).await.ok();
+    assert_eq!(rebuilt["rows"], rows["rows"]);
+    let all = world.get("/v1/ledgers/bank/projectors").await.ok();
+    assert_eq!(all["projectors"][0]["view"], "accounts");
+    world.get("/v1/ledgers/bank/projectors/none").await.problem("unknown-view");
+    world.post("/v1/ledgers/bank/projectors/none/retry", "{}").await.problem("unknown-view");
+    world.stop().await;
+}

@@ -13,7 +13,7 @@ use futures_lite::{FutureExt, StreamExt, future};
 use tokio::sync::watch;
 
 use crate::{
-    Fault,
+    FailingEvent, Fault,
     run::{
         as_of::checkpoint_at,
         projection::Projecting,
@@ -65,8 +65,20 @@ pub(crate) struct Work {
     reset_due: bool,
     /// So many events are applied one by one, because a batch with one of them failed.
     careful: usize,
-    /// Why it stands still; until it moves.
+    /// The event that is being applied, when it is a single one.
+    trying: Option<FailingEvent>,
+    still: Still,
+    /// Up to which order to try again it has.
+    retries: u64,
+}
+
+/// Why a view stands still, if it does; until it moves.
+#[derive(Default)]
+struct Still {
     error: Option<String>,
+    /// The event that it stands still before.
+    failing: Option<FailingEvent>,
+    failures: u64,
 }
 
 impl Work {
@@ -90,7 +102,9 @@ impl Work {
             rebuilds: 0,
             reset_due: false,
             careful: 0,
-            error: None,
+            trying: None,
+            still: Still::default(),
+            retries: 0,
         }
     }
 
@@ -105,11 +119,7 @@ impl Work {
                 Err(fault) => {
                     tracing::warn!(view = %self.view.name(), %fault, "a view stands still");
                     self.projecting.forget();
-                    if !matches!(fault, Fault::Unavailable(_) | Fault::Full(_)) {
-                        self.careful = BATCH_MAX;
-                    }
-                    self.error = Some(fault.to_string());
-                    self.tell();
+                    self.stand_still(&fault);
                     pause = if self.at == before { (pause * 2).min(RETRY_MAX) } else { RETRY };
                     if self.stopped_within(pause) {
                         return;
@@ -117,6 +127,21 @@ impl Work {
                 }
             }
         }
+    }
+
+    /// Says why nothing moves. When it may be an event, those that come are tried one by one.
+    fn stand_still(&mut self, fault: &Fault) {
+        let tried = self.trying.take();
+        let failing = match fault {
+            Fault::Unavailable(_) | Fault::Full(_) => None,
+            fault => {
+                self.careful = BATCH_MAX;
+                tried.or_else(|| named(fault))
+            }
+        };
+        let failures = self.still.failures + 1;
+        self.still = Still { error: Some(fault.to_string()), failing, failures };
+        self.tell();
     }
 
     /// Follows the ledger. A panic, such as one of a fold, is an error like others; an order to
@@ -190,8 +215,10 @@ impl Work {
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
         let (name, orders) = (self.view.name().clone(), *self.ordered.borrow_and_update());
         if orders.rebuilds > self.rebuilds {
-            (self.rebuilds, self.reset_due, self.error) = (orders.rebuilds, true, None);
+            (self.rebuilds, self.reset_due) = (orders.rebuilds, true);
+            self.still = Still::default();
         }
+        self.retries = orders.retries;
         self.reset_if_due().await?;
         let kept = self.store.checkpoint(&name).await?;
         self.at = checkpoint_at(&*self.ledger, kept.position).await?;
@@ -244,12 +271,16 @@ impl Work {
             let rest = events.split_off(until_due.min(most));
             let Some(last) = events.last() else { break };
             let to = Checkpoint { position: last.position, recorded_at: last.recorded_at };
+            self.trying = (events.len() == 1).then(|| FailingEvent {
+                position: last.position,
+                event_type: last.event_type.to_string(),
+            });
             let changes = self.projecting.changes(&*self.store, &events).await?;
             let batch = Batch { from: self.stored, to, changes };
             self.store.apply(self.view.name(), batch).await?;
             (self.at, self.stored, self.keyframe.changed) = (to, to.position, true);
             self.careful = self.careful.saturating_sub(events.len());
-            self.error = None;
+            (self.trying, self.still) = (None, Still::default());
             self.tell();
             events = rest;
         }
@@ -280,7 +311,7 @@ impl Work {
                 self.settle().await?;
             }
         }
-        self.error = None;
+        self.still = Still::default();
         self.tell();
         Ok(())
     }
@@ -296,8 +327,20 @@ impl Work {
     }
 
     fn tell(&self) {
-        let (checkpoint, rebuilds, error) = (self.at, self.rebuilds, self.error.clone());
-        self.told.send_replace(Status { checkpoint, error, rebuilds });
+        let Self { at: checkpoint, rebuilds, retries, .. } = *self;
+        let Still { error, failing, failures } = &self.still;
+        let (error, failing, failures) = (error.clone(), failing.clone(), *failures);
+        self.told.send_replace(Status { checkpoint, error, failing, failures, rebuilds, retries });
+    }
+}
+
+/// The event that an error speaks of.
+fn named(fault: &Fault) -> Option<FailingEvent> {
+    match fault {
+        Fault::Unreadable(error) => {
+            Some(FailingEvent { position: error.position, event_type: error.event_type.clone() })
+        }
+        _ => None,
     }
 }
 

@@ -14,5 +14,5 @@ pub use load::SNAPSHOT_EVERY;
 
 pub(crate) use as_of::{checkpoint_at, scratch_at};
 pub(crate) use load::{Loaded, load, load_at_most};
-pub(crate) use projector::{Projector, Running};
+pub(crate) use projector::{Projector, Running, Status};
 pub(crate) use snapshot::Snapshots;

@@ -14,7 +14,7 @@ use factum_store::{Checkpoint, Ledger, Position, ViewName, ViewStore};
 use futures_lite::future;
 use tokio::sync::watch;
 
-use crate::{Fault, run::follow::Work};
+use crate::{FailingEvent, Fault, run::follow::Work};
 
 /// How long whoever stops a projector waits for it.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -26,8 +26,14 @@ pub(crate) struct Status {
     pub(crate) checkpoint: Checkpoint,
     /// Why it stands still, if it does.
     pub(crate) error: Option<String>,
+    /// The event that it stands still before, if it is known to be one.
+    pub(crate) failing: Option<FailingEvent>,
+    /// How often it has been tried in vain since it stands still.
+    pub(crate) failures: u64,
     /// How many rebuilds it has begun.
     pub(crate) rebuilds: u64,
+    /// Up to which order to try again it has.
+    pub(crate) retries: u64,
 }
 
 /// What a projector is asked to do.
@@ -36,6 +42,8 @@ pub(crate) struct Orders {
     pub(crate) stop: bool,
     /// How many rebuilds were asked for.
     pub(crate) rebuilds: u64,
+    /// How often it was asked to try again at once.
+    pub(crate) retries: u64,
 }
 
 /// The handle of a view's thread, which stops when this is dropped.
@@ -145,6 +153,24 @@ impl Projector {
             self.changed(&mut status).await?;
         }
         Ok(())
+    }
+
+    /// Has it tried again at once; returns how it stands when it was.
+    pub(crate) async fn retry(&self) -> Result<Status, Fault> {
+        let mut wanted = 0;
+        let before = self.status().failures;
+        self.orders.send_modify(|orders| {
+            orders.retries += 1;
+            wanted = orders.retries;
+        });
+        let mut status = self.status.clone();
+        loop {
+            let now = status.borrow_and_update().clone();
+            if now.retries >= wanted && (now.error.is_none() || now.failures > before) {
+                return Ok(now);
+            }
+            self.changed(&mut status).await?;
+        }
     }
 
     /// Tells the thread to write its checkpoint and stop, and hands it out to be waited for.

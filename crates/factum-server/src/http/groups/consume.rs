@@ -1,24 +1,20 @@
 //! What consumers ask: events, and what became of them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    extract::{Path, Request, State},
-    response::Response,
-};
+use axum::response::Response;
 use factum_consumers::{DeliveryId, Nack};
 use factum_store::Invalid;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
+    Asked,
     answers::{AckedJson, ExtendedJson, NackedJson, NextJson},
-    taken,
 };
 use crate::{
-    access::Principal,
     api::Draw,
-    http::{Shared, answer::ok, problem::Problem},
+    http::{answer::ok, problem::Problem},
     schema,
 };
 
@@ -85,26 +81,20 @@ pub(crate) enum Then {
 }
 
 /// POST `…/next`: events for a consumer.
-pub(crate) async fn next(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn next(
+    Asked { shared, principal, id, body }: Asked<NextBody>,
 ) -> Result<Response, Problem> {
-    let (id, NextBody { consumer, max, wait_ms }) = taken(&shared, path, request).await?;
+    let NextBody { consumer, max, wait_ms } = body;
     let draw = Draw { consumer, max, wait: Duration::from_millis(wait_ms) };
     let drawn = shared.api.draw(&principal, &id, draw).await?;
     ok(&NextJson::of(&drawn))
 }
 
 /// POST `…/ack`.
-pub(crate) async fn ack(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn ack(
+    Asked { shared, principal, id, body }: Asked<DeliveriesBody>,
 ) -> Result<Response, Problem> {
-    let (id, DeliveriesBody { deliveries }) = taken(&shared, path, request).await?;
+    let DeliveriesBody { deliveries } = body;
     let deliveries = read_all(&deliveries)?;
     let all = deliveries.len();
     let lost = shared.api.ack(&principal, &id, deliveries).await?;
@@ -112,13 +102,9 @@ pub(crate) async fn ack(
 }
 
 /// POST `…/nack`.
-pub(crate) async fn nack(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn nack(
+    Asked { shared, principal, id, body }: Asked<NackBody>,
 ) -> Result<Response, Problem> {
-    let (id, body): (_, NackBody) = taken(&shared, path, request).await?;
     let NackBody { deliveries, reason, then, after_ms } = body;
     let then = match (then, after_ms) {
         (_, Some(millis)) if millis > AFTER_MS_MAX => {
@@ -138,13 +124,10 @@ pub(crate) async fn nack(
 }
 
 /// POST `…/extend`.
-pub(crate) async fn extend(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn extend(
+    Asked { shared, principal, id, body }: Asked<DeliveriesBody>,
 ) -> Result<Response, Problem> {
-    let (id, DeliveriesBody { deliveries }) = taken(&shared, path, request).await?;
+    let DeliveriesBody { deliveries } = body;
     let extended = shared.api.extend(&principal, &id, read_all(&deliveries)?).await?;
     ok(&ExtendedJson::of(&extended))
 }

@@ -12,8 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
+    Asked,
     answers::{DeletedJson, GroupJson, GroupsJson},
-    id, taken,
+    id,
 };
 use crate::{
     access::Principal,
@@ -119,57 +120,37 @@ pub(crate) async fn show(
 }
 
 /// POST `…/settings`.
-pub(crate) async fn set(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn set(
+    Asked { shared, principal, id, body }: Asked<ChangePace>,
 ) -> Result<Response, Problem> {
-    let (id, change): (_, ChangePace) = taken(&shared, path, request).await?;
-    ok(&GroupJson::of(&shared.api.set_pace(&principal, &id, change).await?))
+    ok(&GroupJson::of(&shared.api.set_pace(&principal, &id, body).await?))
 }
 
 /// POST `…/pause`.
-pub(crate) async fn pause(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn pause(
+    Asked { shared, principal, id, .. }: Asked<Nothing>,
 ) -> Result<Response, Problem> {
-    let (id, Nothing {}) = taken(&shared, path, request).await?;
     ok(&GroupJson::of(&shared.api.pause_group(&principal, &id, true).await?))
 }
 
 /// POST `…/resume`.
-pub(crate) async fn resume(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn resume(
+    Asked { shared, principal, id, .. }: Asked<Nothing>,
 ) -> Result<Response, Problem> {
-    let (id, Nothing {}) = taken(&shared, path, request).await?;
     ok(&GroupJson::of(&shared.api.pause_group(&principal, &id, false).await?))
 }
 
 /// POST `…/reset`.
-pub(crate) async fn reset(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn reset(
+    Asked { shared, principal, id, body }: Asked<ResetBody>,
 ) -> Result<Response, Problem> {
-    let (id, ResetBody { to }) = taken(&shared, path, request).await?;
-    ok(&GroupJson::of(&shared.api.reset_group(&principal, &id, to.into()).await?))
+    ok(&GroupJson::of(&shared.api.reset_group(&principal, &id, body.to.into()).await?))
 }
 
 /// POST `…/delete`.
-pub(crate) async fn delete(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn delete(
+    Asked { shared, principal, id, .. }: Asked<Nothing>,
 ) -> Result<Response, Problem> {
-    let (id, Nothing {}) = taken(&shared, path, request).await?;
     shared.api.delete_group(&principal, &id).await?;
     ok(&DeletedJson { deleted: id.group.as_str() })
 }

@@ -5,11 +5,13 @@ mod consume;
 mod manage;
 mod parked;
 
+use std::sync::Arc;
+
 use answers::{
     AckedJson, DeletedJson, ExtendedJson, GroupJson, GroupsJson, NackedJson, NextJson,
     ParkedPageJson, RequeuedJson, SkippedJson,
 };
-use axum::extract::Request;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use consume::{DeliveriesBody, NackBody, NextBody};
 use manage::{CreateBody, ResetBody};
 use parked::PickBody;
@@ -21,7 +23,10 @@ use super::{
     route::{Route, get, post},
     streams::Nothing,
 };
-use crate::api::{ChangePace, GroupId};
+use crate::{
+    access::Principal,
+    api::{ChangePace, GroupId},
+};
 
 const ALL: &str = "/v1/ledgers/{ledger}/groups";
 
@@ -181,14 +186,26 @@ fn about_parked() -> Vec<Route> {
     ]
 }
 
-/// Which group is meant, and the body.
-async fn taken<B: DeserializeOwned>(
-    shared: &Shared,
-    (ledger, group): (String, String),
-    request: Request,
-) -> Result<(GroupId, B), Problem> {
-    let body = shared.bodies.json(request).await?;
-    Ok((id(ledger, &group)?, body.read()?))
+/// Who asks what of which group.
+struct Asked<B> {
+    shared: Arc<Shared>,
+    principal: Principal,
+    id: GroupId,
+    body: B,
+}
+
+impl<B: DeserializeOwned> FromRequest<Arc<Shared>> for Asked<B> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let principal = Principal::from_request_parts(&mut parts, shared).await?;
+        let path = Path::from_request_parts(&mut parts, shared).await;
+        let Path((ledger, group)): Path<(String, String)> =
+            path.map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
+        let body = shared.bodies.json(Request::from_parts(parts, body)).await?.read()?;
+        Ok(Self { shared: Arc::clone(shared), principal, id: id(ledger, &group)?, body })
+    }
 }
 
 fn id(ledger: String, group: &str) -> Result<GroupId, Problem> {

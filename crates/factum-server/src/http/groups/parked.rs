@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, State},
     response::Response,
 };
 use factum_consumers::Pick;
@@ -12,8 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
+    Asked,
     answers::{ParkedPageJson, RequeuedJson, SkippedJson},
-    id, taken,
+    id,
 };
 use crate::{
     access::Principal,
@@ -64,25 +65,17 @@ pub(crate) async fn parked(
 }
 
 /// POST `…/requeue`.
-pub(crate) async fn requeue(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn requeue(
+    Asked { shared, principal, id, body }: Asked<PickBody>,
 ) -> Result<Response, Problem> {
-    let (id, body): (_, PickBody) = taken(&shared, path, request).await?;
     let requeued = shared.api.requeue(&principal, &id, body.into_pick()?).await?;
     ok(&RequeuedJson { requeued })
 }
 
 /// POST `…/skip`.
-pub(crate) async fn skip(
-    State(shared): State<Arc<Shared>>,
-    principal: Principal,
-    Path(path): Path<(String, String)>,
-    request: Request,
+pub(super) async fn skip(
+    Asked { shared, principal, id, body }: Asked<PickBody>,
 ) -> Result<Response, Problem> {
-    let (id, body): (_, PickBody) = taken(&shared, path, request).await?;
     let skipped = shared.api.skip(&principal, &id, body.into_pick()?).await?;
     ok(&SkippedJson { skipped })
 }

@@ -2,6 +2,7 @@
 
 mod backups;
 mod jobs;
+mod projectors;
 mod settings;
 
 use axum::{
@@ -18,23 +19,19 @@ use super::{
 use crate::api::Job;
 use backups::{BackupsJson, MakeBody};
 use jobs::{JobJson, JobsJson};
+use projectors::{ProjectorJson, ProjectorsJson};
 use settings::SettingsJson;
 
 /// The part of the table that is about operating a server.
 pub(super) fn routes() -> Vec<Route> {
-    let all = [
-        about_jobs(),
-        about_backups(),
-        vec![
-            get(
-                "/v1/config",
-                "show_config",
-                "Every setting as it holds, and who said it; nothing that is secret",
-                settings::show,
-            )
-            .answers::<SettingsJson>(),
-        ],
-    ];
+    let config = get(
+        "/v1/config",
+        "show_config",
+        "Every setting as it holds, and who said it; nothing that is secret",
+        settings::show,
+    )
+    .answers::<SettingsJson>();
+    let all = [about_jobs(), about_backups(), about_projectors(), vec![config]];
     all.into_iter().flatten().collect()
 }
 
@@ -81,6 +78,44 @@ fn about_backups() -> Vec<Route> {
         .example(r#"{"name":"nightly"}"#)
         .answers_as::<JobJson>(202, "application/json")
         .may(&[Kind::NotSetUp]),
+    ]
+}
+
+fn about_projectors() -> Vec<Route> {
+    vec![
+        get(
+            "/v1/ledgers/{ledger}/projectors",
+            "list_projectors",
+            "What keeps the views: where it stands, and the event that it can't apply",
+            projectors::list,
+        )
+        .answers::<ProjectorsJson>(),
+        get(
+            "/v1/ledgers/{ledger}/projectors/{view}",
+            "describe_projector",
+            "The projector of a view",
+            projectors::show,
+        )
+        .answers::<ProjectorJson>()
+        .may(&[Kind::UnknownView]),
+        post(
+            "/v1/ledgers/{ledger}/projectors/{view}/retry",
+            "retry_projector",
+            "Try again at once what a projector stands still before",
+            projectors::retry,
+        )
+        .takes::<Nothing>()
+        .answers::<ProjectorJson>()
+        .may(&[Kind::UnknownView]),
+        post(
+            "/v1/ledgers/{ledger}/projectors/{view}/rebuild",
+            "rebuild_projector",
+            "Throw the rows of a view away and make them anew",
+            projectors::rebuild,
+        )
+        .takes::<Nothing>()
+        .answers::<ProjectorJson>()
+        .may(&[Kind::UnknownView]),
     ]
 }
 
