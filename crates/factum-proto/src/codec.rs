@@ -117,6 +117,8 @@ static CONDITION: Shape = Shape(&[one(2, "", &NO_MATCH)]);
 static ENVELOPE: Shape = Shape(&[list(4, "causation_ids", 64, &PLAIN)]);
 static EVENT: Shape = Shape(&[list(4, "tags", 64, &PLAIN), one(8, "", &ENVELOPE)]);
 
+static DELIVERIES: Shape = Shape(&[list(1, "deliveries", 1_024, &PLAIN)]);
+
 /// Messages, and what of them is counted.
 macro_rules! bounded {
     ($($message:ident: [$($part:expr),*]),* $(,)?) => {$(
@@ -134,11 +136,14 @@ bounded! {
     ListLedgersRequest: [], HeadRequest: [], DescribeStreamRequest: [], FindEventRequest: [],
     FindReceiptRequest: [], PositionAtRequest: [], RunRequest: [], ListViewsRequest: [],
     AskRequest: [],
+    ConsumeRequest: [
+        one(2, "ack", &DELIVERIES), one(3, "nack", &DELIVERIES), one(4, "extend", &DELIVERIES)
+    ],
     // What a client gets from the server that it has chosen.
     ListLedgersResponse: [], HeadResponse: [], AppendResponse: [], AppendStreamResponse: [],
     ReadResponse: [], SubscribeResponse: [], DescribeStreamResponse: [], FindEventResponse: [],
     FindReceiptResponse: [], PositionAtResponse: [], RunResponse: [], ListViewsResponse: [],
-    AskResponse: [],
+    AskResponse: [], ConsumeResponse: [],
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub enum Reason {
     UnknownCommand,
     /// There is no such view.
     UnknownView,
+    /// There is no such consumer group.
+    UnknownGroup,
     /// The view has no such row.
     UnknownKey,
     /// A part of the request can't be accepted.
@@ -59,12 +61,13 @@ pub enum Reason {
 
 impl Reason {
     /// The table: each reason, its name on the wire and its status.
-    pub const TABLE: [(Self, &'static str, Code); 19] = [
+    pub const TABLE: [(Self, &'static str, Code); 20] = [
         (Self::Unauthenticated, "unauthenticated", Code::Unauthenticated),
         (Self::Forbidden, "forbidden", Code::PermissionDenied),
         (Self::UnknownLedger, "unknown-ledger", Code::NotFound),
         (Self::UnknownCommand, "unknown-command", Code::NotFound),
         (Self::UnknownView, "unknown-view", Code::NotFound),
+        (Self::UnknownGroup, "unknown-group", Code::NotFound),
         (Self::UnknownKey, "unknown-key", Code::NotFound),
         (Self::Invalid, "invalid", Code::InvalidArgument),
         (Self::Conflict, "conflict", Code::Aborted),

@@ -1,15 +1,27 @@
 //! Metrics: what was counted and how things stand, for whoever may read every ledger: the names of
 //! ledgers, commands and views are in them.
 
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
 use super::{Api, ApiError, ledgers::status};
 use factum::{App, Outcome};
-use factum_store::{NewEvent, Receipt};
+use factum_consumers::Group;
+use factum_store::{NewEvent, Position, Receipt};
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     access::{Extent, Principal, Verb, is_system_ledger},
     machine::Disk,
-    metrics::{Began, LedgerNow, Now},
+    metrics::{Began, GroupFigures, GroupNow, LedgerNow, Now},
 };
+
+/// Groups that are shown.
+const GROUPS_SHOWN_MAX: usize = 2_000;
+/// How long one of them has to say how it stands.
+const GROUP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How large what clients append is.
 pub(super) fn payload_bytes(events: &[NewEvent]) -> u64 {
@@ -26,8 +38,9 @@ impl Api {
         }
         let ready = self.ready(false).await.is_ready();
         let ledgers = self.ledgers_now().await?;
+        let groups = self.groups_now(&ledgers).await;
         let disk = self.store.as_ref().and_then(|store| Disk::of(store.dir()));
-        Ok(self.metrics.text(&Now { ledgers, places: self.bulkheads.now(), disk, ready }))
+        Ok(self.metrics.text(&Now { ledgers, groups, places: self.bulkheads.now(), disk, ready }))
     }
 
     /// How the ledgers stand. It has places of its own, and so an answer while all else is full.
@@ -45,6 +58,27 @@ impl Api {
             Ok::<_, factum::Fault>(all)
         };
         Ok(self.bulkheads.checks.run(all).await??)
+    }
+
+    /// How the groups stand. One that does not say so in time stands still, as far as anybody knows.
+    async fn groups_now(&self, ledgers: &[LedgerNow]) -> Vec<GroupNow> {
+        let Some(groups) = &self.groups else { return Vec::new() };
+        let mut asking = JoinSet::new();
+        for (ledger, name, tally) in groups.tallies().await.into_iter().take(GROUPS_SHOWN_MAX) {
+            let head = ledgers.iter().find(|now| now.name == ledger).map(|now| now.head.position);
+            let groups = Arc::clone(groups);
+            asking.spawn(async move {
+                let figures = move |group: &mut Group, _| figures(group, head);
+                let said = timeout(GROUP_PATIENCE, groups.step(&ledger, &name, figures)).await;
+                let (deliveries, retries) = (
+                    tally.deliveries.load(Ordering::Relaxed),
+                    tally.retries.load(Ordering::Relaxed),
+                );
+                let (group, figures) = (name.to_string(), said.ok().and_then(Result::ok));
+                GroupNow { ledger, group, deliveries, retries, figures }
+            });
+        }
+        asking.join_all().await
     }
 
     /// Counts an append that was answered.
@@ -100,6 +134,23 @@ impl Api {
         let ending = answer.as_ref().err().map_or("answered", ApiError::ending);
         let events = answer.as_ref().map_or(0, events) as u64;
         self.metrics.read(ledger, ending, events, began);
+    }
+}
+
+fn figures(group: &Group, head: Option<Position>) -> GroupFigures {
+    let (status, durable) = (group.status(), group.durable());
+    GroupFigures {
+        lag_events: head.map_or(0, |head| head.0.saturating_sub(status.position.0)),
+        in_flight: status.in_flight as u64,
+        ready: status.ready as u64,
+        retrying: status.retrying as u64,
+        parked: status.parked as u64,
+        held: status.held as u64,
+        consumers: status.consumers.len() as u64,
+        delivers: !status.paused && status.stopped.is_none(),
+        acked: durable.acked,
+        skipped: durable.skipped,
+        gone: durable.gone,
     }
 }
 

@@ -52,7 +52,8 @@ pub(crate) use events::{Next, ReadEvents};
 pub(crate) use fold::AskFold;
 pub(crate) use given::GIVEN_ID;
 pub(crate) use groups::{
-    ChangePace, CreateGroup, Draw, GroupId, GroupState, GroupStatus, ParkedPage, Start,
+    Answer, Became, ChangePace, CreateGroup, Draw, GroupId, GroupState, GroupStatus, ParkedPage,
+    Start, Staying,
 };
 pub(crate) use jobs::{BackupKept, JOB_WAIT_MAX, Job, JobId, MakeBackup, Outcome, Task};
 pub(crate) use ledgers::LedgerStatus;

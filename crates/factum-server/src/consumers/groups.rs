@@ -1,13 +1,17 @@
 //! [`Groups`]: all the groups of a server, each with its keeper. The journal's ledger is made with
 //! the first group, so a server without groups keeps nothing for them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use factum::{App, Fault, Store};
 use factum_consumers::{Definition, Durable, Group, Pace};
 use factum_store::{Ledger, Position, Timestamp, memory::MemoryLedger};
 use tokio::{
-    sync::{Mutex, OnceCell, RwLock, Semaphore, mpsc, oneshot, watch},
+    sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
     time::Instant,
 };
@@ -16,8 +20,10 @@ use super::{
     Drawn, GroupName,
     clock::Clock,
     draw::Draw,
+    drawing::Drawing,
     journal::{GROUPS_LEDGER, Journal, blocking},
     keeper::{Ask, Keeper, Owed, Step},
+    room::keep_small,
 };
 use crate::api::{ApiError, GroupError};
 
@@ -37,17 +43,34 @@ pub(crate) struct NewGroup {
     pub(crate) start: Position,
 }
 
+/// How a group is asked, and what it has delivered.
+#[derive(Clone)]
+struct Kept {
+    ask: mpsc::Sender<Ask>,
+    tally: Arc<Tally>,
+}
+
+/// What a group has delivered since the server began.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) deliveries: AtomicU64,
+    /// Those that were not an event's first.
+    pub(crate) retries: AtomicU64,
+}
+
 /// All the groups of a server.
 pub(crate) struct Groups {
     /// Where the journal is to be; without a store it lives as long as the server.
     store: Option<Store>,
     journal: OnceCell<Journal>,
-    kept: RwLock<BTreeMap<(String, GroupName), mpsc::Sender<Ask>>>,
+    kept: RwLock<BTreeMap<(String, GroupName), Kept>>,
     /// Held while a group is made or deleted.
     changing: Mutex<()>,
     keepers: Mutex<JoinSet<()>>,
     looks: Arc<Semaphore>,
     clock: Clock,
+    /// Told when something in the journal is no longer needed.
+    truncated: Arc<Notify>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -66,8 +89,13 @@ impl Groups {
             keepers: Mutex::default(),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
             clock: Clock::new(),
-            stopping,
+            truncated: Arc::default(),
+            stopping: stopping.clone(),
         };
+        if let Some(store) = groups.store.clone() {
+            let truncated = Arc::clone(&groups.truncated);
+            groups.keepers.lock().await.spawn(keep_small(store, truncated, stopping));
+        }
         if groups.has_journal()? {
             for (ledger, name) in groups.journal().await?.names().await? {
                 match apps.get(&ledger) {
@@ -82,7 +110,8 @@ impl Groups {
     /// Keeps groups there.
     #[cfg(test)]
     pub(super) fn journal_is(&self, ledger: Arc<dyn Ledger>) {
-        self.journal.set(Journal::over(ledger)).ok().expect("it is set once, and first");
+        let journal = Journal::over(ledger, Arc::clone(&self.truncated));
+        self.journal.set(journal).ok().expect("it is set once, and first");
     }
 
     fn has_journal(&self) -> Result<bool, Fault> {
@@ -99,7 +128,8 @@ impl Groups {
                 Err(fault) => Err(fault),
             }
         };
-        let open = || async { blocking(open).await.map(Journal::over) };
+        let truncated = Arc::clone(&self.truncated);
+        let open = || async { Ok(Journal::over(blocking(open).await?, truncated)) };
         self.journal.get_or_try_init(open).await
     }
 
@@ -111,6 +141,7 @@ impl Groups {
         ledger: Arc<dyn Ledger>,
     ) -> Result<(), Fault> {
         let (ask, inbox) = mpsc::channel(INBOX);
+        let tally = Arc::new(Tally::default());
         let keeper = Keeper {
             ledger_name: ledger_name.clone(),
             name: name.clone(),
@@ -120,12 +151,13 @@ impl Groups {
             looks: Arc::clone(&self.looks),
             stopping: self.stopping.clone(),
             clock: self.clock,
+            tally: Arc::clone(&tally),
         };
         let mut keepers = self.keepers.lock().await;
         // Those that have ended are forgotten.
         while keepers.try_join_next().is_some() {}
         keepers.spawn(keeper.run());
-        self.kept.write().await.insert((ledger_name, name), ask);
+        self.kept.write().await.insert((ledger_name, name), Kept { ask, tally });
         Ok(())
     }
 
@@ -192,9 +224,18 @@ impl Groups {
         heard(said.await)
     }
 
+    /// Every group of every ledger, with what it has delivered.
+    pub(crate) async fn tallies(&self) -> Vec<(String, GroupName, Arc<Tally>)> {
+        let kept = self.kept.read().await;
+        let one = |((ledger, name), kept): (&(String, GroupName), &Kept)| {
+            (ledger.clone(), name.clone(), Arc::clone(&kept.tally))
+        };
+        kept.iter().map(one).collect()
+    }
+
     /// Waits for events of a group.
     pub(crate) async fn draw(
-        &self,
+        self: &Arc<Self>,
         ledger: &str,
         name: &GroupName,
         consumer: String,
@@ -203,15 +244,18 @@ impl Groups {
     ) -> Result<Drawn, ApiError> {
         let (answer, drawn) = oneshot::channel();
         let until = Instant::now() + wait;
+        let groups = Arc::clone(self);
+        let (of, group, answered) = (ledger.to_owned(), name.clone(), Some(drawn));
+        let drawing = Drawing { groups, ledger: of, name: group, answer: answered };
         self.ask(ledger, name, Ask::Draw(Draw { consumer, max, until, answer })).await?;
-        heard(drawn.await)
+        heard(drawing.await)
     }
 
     async fn ask(&self, ledger: &str, name: &GroupName, ask: Ask) -> Result<(), ApiError> {
         let unknown = || GroupError::Unknown { ledger: ledger.to_owned(), group: name.to_string() };
         let key = (ledger.to_owned(), name.clone());
-        let keeper = self.kept.read().await.get(&key).cloned().ok_or_else(unknown)?;
-        keeper.send(ask).await.map_err(|_| unknown().into())
+        let kept = self.kept.read().await.get(&key).cloned().ok_or_else(unknown)?;
+        kept.ask.send(ask).await.map_err(|_| unknown().into())
     }
 
     /// Ends the keepers, when nobody asks any more, and waits for them.

@@ -16,7 +16,7 @@ use factum_store::{
     QueryItem, Read, RecordedEvent, Revision, StreamName,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio::{runtime::Handle, sync::Notify, task::spawn_blocking};
 
 use super::GroupName;
 
@@ -38,11 +38,14 @@ const CHANGES_MAX: usize = 1_000;
 #[derive(Clone)]
 pub(super) struct Journal {
     ledger: Arc<dyn Ledger>,
+    truncated: Arc<Notify>,
 }
 
 /// The place in the journal where a group's next change goes.
 pub(super) struct Page {
     ledger: Arc<dyn Ledger>,
+    /// Told when something was truncated.
+    truncated: Arc<Notify>,
     stream: StreamName,
     /// The last revision of the stream.
     last: Revision,
@@ -51,8 +54,8 @@ pub(super) struct Page {
 }
 
 impl Journal {
-    pub(super) fn over(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger }
+    pub(super) fn over(ledger: Arc<dyn Ledger>, truncated: Arc<Notify>) -> Self {
+        Self { ledger, truncated }
     }
 
     /// The groups that there are.
@@ -98,12 +101,13 @@ impl Journal {
         ledger: &str,
         name: &GroupName,
     ) -> Result<(Durable, Page), Fault> {
-        let (journal, stream) = (Arc::clone(&self.ledger), name.stream(ledger)?);
+        let (journal, stream) = (self.clone(), name.stream(ledger)?);
         blocking(load(journal, stream)).await
     }
 }
 
-async fn load(journal: Arc<dyn Ledger>, stream: StreamName) -> Result<(Durable, Page), Fault> {
+async fn load(journal: Journal, stream: StreamName) -> Result<(Durable, Page), Fault> {
+    let Journal { ledger: journal, truncated } = journal;
     let of = |name| {
         Ok::<_, Invalid>(QueryItem {
             types: vec![event_type(name)?],
@@ -126,7 +130,7 @@ async fn load(journal: Arc<dyn Ledger>, stream: StreamName) -> Result<(Durable, 
         }
         next = page.next;
     }
-    Ok((durable, Page { ledger: journal, stream, last, writes }))
+    Ok((durable, Page { ledger: journal, truncated, stream, last, writes }))
 }
 
 impl Page {
@@ -184,8 +188,11 @@ impl Page {
             let append = ledger.stream(stream).await?.truncate(before)?;
             Ok(ledger.append(append).await?)
         });
-        if let Err(fault) = truncated.await {
-            tracing::warn!(stream = self.stream.as_str(), "can't be truncated: {fault}");
+        match truncated.await {
+            Ok(_) => self.truncated.notify_one(),
+            Err(fault) => {
+                tracing::warn!(stream = self.stream.as_str(), "can't be truncated: {fault}");
+            }
         }
     }
 }

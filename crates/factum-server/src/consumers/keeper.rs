@@ -1,7 +1,13 @@
 //! [`Keeper`]: the task that has a group. It alone makes steps; what they change is durable before
 //! anybody hears of it.
 
-use std::{collections::VecDeque, mem, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    mem,
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use factum::Fault;
 use factum_consumers::Group;
@@ -12,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    GroupName,
+    GroupName, Tally,
     clock::Clock,
     draw::{Draw, Drawn, State, fetch},
     feed::Feed,
@@ -52,6 +58,7 @@ pub(super) struct Keeper {
     pub(super) looks: Arc<Semaphore>,
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) clock: Clock,
+    pub(super) tally: Arc<Tally>,
 }
 
 /// A group that was found whole, and what is owed to those who asked it.
@@ -229,8 +236,16 @@ impl Work<'_> {
             if fetched.given.is_empty() {
                 continue;
             }
-            let given = draw.answer.send(Ok(Drawn { given: fetched.given, state: State::Active }));
-            if let Err(Ok(Drawn { given, .. })) = given {
+            let tally = &self.keeper.tally;
+            let again = fetched.given.iter().filter(|one| one.delivery.attempt > 1).count();
+            let given = fetched.given.len();
+            let drawn = Drawn { given: fetched.given, state: State::Active };
+            let given_to = draw.answer.send(Ok(drawn));
+            if given_to.is_ok() {
+                tally.deliveries.fetch_add(given as u64, Ordering::Relaxed);
+                tally.retries.fetch_add(again as u64, Ordering::Relaxed);
+            }
+            if let Err(Ok(Drawn { given, .. })) = given_to {
                 given.iter().for_each(|one| self.group.give_back(one.delivery.id));
             }
             return Ok(None);

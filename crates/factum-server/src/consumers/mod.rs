@@ -11,14 +11,16 @@
 
 mod clock;
 mod draw;
+mod drawing;
 mod feed;
 mod groups;
 mod journal;
 mod keeper;
 mod name;
+mod room;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use draw::{Drawn, Given, State};
-pub(crate) use groups::{Groups, NewGroup};
+pub(crate) use groups::{Groups, NewGroup, Tally};
 pub(crate) use name::GroupName;

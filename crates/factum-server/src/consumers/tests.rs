@@ -65,7 +65,7 @@ impl Ledger for Failing {
 }
 
 struct World {
-    groups: Groups,
+    groups: Arc<Groups>,
     name: GroupName,
     journal: Arc<Failing>,
     ledger: Arc<dyn Ledger>,
@@ -77,6 +77,7 @@ impl World {
     async fn new(events: usize) -> Self {
         let (stop, stopping) = watch::channel(false);
         let groups = Groups::open(None, &BTreeMap::new(), stopping).await.expect("opens");
+        let groups = Arc::new(groups);
         let journal = Arc::new(Failing::default());
         groups.journal_is(Arc::clone(&journal) as _);
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());

@@ -7,7 +7,7 @@ use factum_proto::{
 };
 use tonic::Status;
 
-use crate::api::ApiError;
+use crate::api::{ApiError, GroupError};
 
 /// The status of an error, which is logged when it is the server's own.
 pub(crate) fn status(error: ApiError) -> Status {
@@ -55,8 +55,14 @@ fn said(error: ApiError) -> Failure {
             Failure::new(Reason::Unauthenticated, "a good token is needed")
         }
         ApiError::Forbidden { problem } => Failure::new(Reason::Forbidden, problem),
-        // This face has no groups yet.
-        ApiError::Group(error) => Failure::new(Reason::Bug, error.to_string()),
+        ApiError::Group(error) => {
+            let reason = match &error {
+                GroupError::Unknown { .. } => Reason::UnknownGroup,
+                // This face makes no groups, and requeues nothing.
+                _ => Reason::Bug,
+            };
+            Failure::new(reason, error.to_string())
+        }
         ApiError::NotSetUp { problem } => Failure::new(Reason::Unavailable, problem),
         ApiError::Stopping => stopping(),
         ApiError::Fault(fault) => of_fault(fault),

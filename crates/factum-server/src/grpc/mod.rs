@@ -5,6 +5,7 @@ mod append;
 mod append_stream;
 mod caught;
 mod commands;
+mod consume;
 mod failure;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -20,7 +21,8 @@ use axum::{Router, body::Body, middleware};
 use factum_proto::{
     Failure, Reason,
     v1::{
-        commands_server::CommandsServer, ledgers_server::LedgersServer, views_server::ViewsServer,
+        commands_server::CommandsServer, consumers_server::ConsumersServer,
+        ledgers_server::LedgersServer, views_server::ViewsServer,
     },
 };
 use futures_lite::Stream;
@@ -54,6 +56,7 @@ pub(crate) fn router(api: Arc<Api>, config: &Config, stopping: watch::Receiver<b
     let bytes_max = config.message_bytes_max;
     let routes = Routes::new(LedgersServer::new(face.clone()).max_decoding_message_size(bytes_max))
         .add_service(CommandsServer::new(face.clone()).max_decoding_message_size(bytes_max))
+        .add_service(ConsumersServer::new(face.clone()).max_decoding_message_size(bytes_max))
         .add_service(ViewsServer::new(face.clone()).max_decoding_message_size(bytes_max))
         // Strangers may ask it, and it takes no more than a name.
         .add_service(HealthServer::new(face).max_decoding_message_size(HEALTH_BYTES_MAX));
@@ -87,7 +90,8 @@ impl Face {
 
 /// Whether requests to this path are streams of messages.
 pub(crate) fn takes_many(path: &str) -> bool {
-    path == "/factum.v1.Ledgers/AppendStream" || path.ends_with("/ServerReflectionInfo")
+    let ours = ["/factum.v1.Ledgers/AppendStream", "/factum.v1.Consumers/Consume"];
+    ours.contains(&path) || path.ends_with("/ServerReflectionInfo")
 }
 
 pub(crate) use failure::status;

@@ -248,7 +248,7 @@ impl QueryBody {
 
 /// In which form a client takes events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Page,
     /// All of them, one a line.
     Lines,
@@ -258,7 +258,7 @@ enum Form {
 
 impl Form {
     /// The first form that is accepted by name; a page otherwise.
-    fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
         let mut forms = accepted.flat_map(|value| value.split(',')).filter_map(|media| {
             let essence = media.split(';').next().unwrap_or_default().trim();

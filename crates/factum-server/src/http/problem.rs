@@ -36,6 +36,7 @@ pub(crate) enum Kind {
     BodyTooLarge,
     BodyTooSlow,
     UnsupportedMediaType,
+    NotAcceptable,
     HostNotAllowed,
     OriginNotAllowed,
     Unauthenticated,
@@ -88,7 +89,7 @@ const fn row(
 
 /// The table. Rows stand in the order of [`Kind`].
 #[rustfmt::skip]
-pub(crate) const TYPES: [ProblemType; 43] = [
+pub(crate) const TYPES: [ProblemType; 44] = [
     row(Kind::UnknownRoute, "unknown-route", 404, "There is nothing at this address",
         "GET / lists every route."),
     row(Kind::UnknownLedger, "unknown-ledger", 404, "There is no such ledger",
@@ -132,6 +133,8 @@ pub(crate) const TYPES: [ProblemType; 43] = [
         "Send the request again; nothing was changed."),
     row(Kind::UnsupportedMediaType, "unsupported-media-type", 415, "The body must be JSON",
         "Send the header Content-Type: application/json."),
+    row(Kind::NotAcceptable, "not-acceptable", 406, "The answer is in a form that was not asked for",
+        "`detail` says which Accept header is needed: a stream without end is for who asks for one."),
     row(Kind::HostNotAllowed, "host-not-allowed", 403, "The Host header does not name this server",
         "A page of another site could otherwise reach a server on this machine through a name of \
          its own (DNS rebinding). Use localhost, or the address that the server listens on."),

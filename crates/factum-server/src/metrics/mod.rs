@@ -2,6 +2,7 @@
 //! of Prometheus and OpenMetrics; the label values come from the server's own tables (ledgers,
 //! commands, views, routes), so that no client can make one, and their number is bounded (G12).
 
+mod groups;
 mod process;
 mod scrape;
 mod series;
@@ -13,6 +14,7 @@ use std::{
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
+pub(crate) use groups::{GroupFigures, GroupNow};
 pub(crate) use scrape::{LedgerNow, Now, PlacesNow};
 use series::{Counters, Durations};
 

@@ -11,12 +11,13 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{Metrics, process::Process};
+use super::{GroupNow, Metrics, groups, process::Process};
 use crate::machine::Disk;
 
 /// How things stand.
 pub(crate) struct Now {
     pub(crate) ledgers: Vec<LedgerNow>,
+    pub(crate) groups: Vec<GroupNow>,
     pub(crate) places: Vec<PlacesNow>,
     pub(crate) disk: Option<Disk>,
     pub(crate) ready: bool,
@@ -39,7 +40,7 @@ pub(crate) struct PlacesNow {
     pub(crate) refused: u64,
 }
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 
 impl Metrics {
     /// The media type of [`Metrics::text`].
@@ -54,6 +55,7 @@ impl Metrics {
         self.show_counted(ours);
         show_ledgers(ours, &now.ledgers);
         show_views(ours, &now.ledgers);
+        groups::show(ours, &now.groups);
         show_places(ours, &now.places);
         self.show_connections(ours);
         let ready = f64::from(u8::from(now.ready));
@@ -199,7 +201,7 @@ fn family(rows: impl IntoIterator<Item = (Labels, f64)>) -> Family<Labels, Gauge
     family
 }
 
-fn gauge(
+pub(super) fn gauge(
     registry: &mut Registry,
     name: &str,
     help: &str,

@@ -4,6 +4,7 @@ mod access;
 mod bank;
 mod client;
 mod commands;
+mod consumers;
 mod events;
 mod groups;
 mod grpc;

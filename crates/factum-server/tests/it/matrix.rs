@@ -91,6 +91,7 @@ const ROUTES: &[(&str, &str, Need, &str)] = &[
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/requeue", ADMIN, ""),
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/skip", ADMIN, ""),
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/next", READ, ""),
+    ("GET", "/v1/ledgers/{ledger}/groups/{group}/deliveries", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/ack", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/nack", READ, ""),
     ("POST", "/v1/ledgers/{ledger}/groups/{group}/extend", READ, ""),
@@ -126,6 +127,7 @@ const METHODS: &[(&str, Need)] = &[
     ("/factum.v1.Ledgers/FindReceipt", READ),
     ("/factum.v1.Ledgers/PositionAt", READ),
     ("/factum.v1.Commands/Run", COMMAND),
+    ("/factum.v1.Consumers/Consume", READ),
     ("/factum.v1.Views/ListViews", READ),
     ("/factum.v1.Views/Ask", READ),
     ("/umadb.v1.DCB/Read", READ),
@@ -338,8 +340,31 @@ fn message(path: &str) -> Vec<u8> {
     }
 }
 
+/// A stream that is refused when it was opened says so behind its answer, which HTTP/1 does not show.
+async fn consumes(world: &World, bearer: &str) -> Said {
+    let (ledger, group, consumer) = ("bank".to_owned(), "g".to_owned(), "c".to_owned());
+    let open = v1::OpenConsumer { ledger, group, consumer, in_flight_max: 0 };
+    let request = Some(v1::consume_request::Request::Open(open));
+    let first = tokio_stream::once(v1::ConsumeRequest { request });
+    let mut request = tonic::Request::new(first);
+    request.metadata_mut().insert("authorization", bearer.parse().expect("a header"));
+    let mut client = v1::consumers_client::ConsumersClient::new(world.channel().await);
+    let said = match client.consume(request).await {
+        Err(status) => Err(status),
+        Ok(answers) => answers.into_inner().message().await,
+    };
+    match said.map_err(|status| factum_proto::Failure::of(&status).reason) {
+        Err(factum_proto::Reason::Unauthenticated) => Said::WhoAreYou,
+        Err(factum_proto::Reason::Forbidden | factum_proto::Reason::UnknownLedger) => Said::No,
+        _ => Said::Yes,
+    }
+}
+
 /// Asks, and reads until it is known what is said: some answers go on for ever.
 async fn over_grpc(world: &World, bearer: &str, path: &str) -> Said {
+    if path.ends_with("/Consume") {
+        return consumes(world, bearer).await;
+    }
     let (message, address) = (message(path), world.address);
     let length = message.len() + 5;
     let head = format!(

@@ -27,12 +27,19 @@ impl Draw {
     pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
     const NAME_BYTES_MAX: usize = 256;
 
-    fn check(&self) -> Result<(), Invalid> {
-        let name = &self.consumer;
-        if name.is_empty() || name.len() > Self::NAME_BYTES_MAX || name.contains(char::is_control) {
-            let problem = "must be 1 to 256 bytes without control characters";
-            return Err(Invalid::new("consumer", problem));
+    pub(super) fn check_consumer(name: &str) -> Result<(), Invalid> {
+        let fits = !name.is_empty() && name.len() <= Self::NAME_BYTES_MAX;
+        match fits && !name.contains(char::is_control) {
+            true => Ok(()),
+            false => {
+                let problem = "must be 1 to 256 bytes without control characters";
+                Err(Invalid::new("consumer", problem))
+            }
         }
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        Self::check_consumer(&self.consumer)?;
         if !(1..=Self::EVENTS_MAX).contains(&self.max) {
             let problem = format!("is {}; it must be from 1 to {}", self.max, Self::EVENTS_MAX);
             return Err(Invalid::new("max", problem));

@@ -3,6 +3,7 @@
 mod consume;
 mod pace;
 mod parked;
+mod stay;
 mod steer;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::{
 pub(crate) use consume::Draw;
 pub(crate) use pace::ChangePace;
 pub(crate) use parked::ParkedPage;
+pub(crate) use stay::{Answer, Became, Staying};
 pub(crate) use steer::{CreateGroup, Start};
 
 /// Which group.

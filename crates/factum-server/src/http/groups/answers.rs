@@ -130,7 +130,7 @@ pub(crate) struct NextJson<'a> {
 /// An event, and what to answer with.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Delivery")]
-struct DeliveryJson<'a> {
+pub(crate) struct DeliveryJson<'a> {
     delivery: String,
     attempt: u32,
     #[schemars(with = "schema::Time")]
@@ -279,7 +279,7 @@ impl<'a> FoundJson<'a> {
 }
 
 /// A word for machines, and a sentence for people.
-fn state(state: State) -> (&'static str, Option<&'static str>) {
+pub(super) fn state(state: State) -> (&'static str, Option<&'static str>) {
     match state {
         State::Active => ("active", None),
         State::Paused => ("paused", None),
@@ -301,7 +301,7 @@ impl<'a> NextJson<'a> {
 }
 
 impl<'a> DeliveryJson<'a> {
-    fn of(given: &'a Given) -> Self {
+    pub(super) fn of(given: &'a Given) -> Self {
         let delivery = &given.delivery;
         Self {
             delivery: delivery.id.to_string(),

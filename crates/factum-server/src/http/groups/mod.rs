@@ -2,14 +2,15 @@
 
 mod answers;
 mod consume;
+mod deliveries;
 mod manage;
 mod parked;
 
 use std::sync::Arc;
 
 use answers::{
-    AckedJson, DeletedJson, ExtendedJson, GroupJson, GroupsJson, NackedJson, NextJson,
-    ParkedPageJson, RequeuedJson, SkippedJson,
+    AckedJson, DeletedJson, DeliveryJson, ExtendedJson, GroupJson, GroupsJson, NackedJson,
+    NextJson, ParkedPageJson, RequeuedJson, SkippedJson,
 };
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use consume::{DeliveriesBody, NackBody, NextBody};
@@ -119,6 +120,15 @@ fn consuming() -> Vec<Route> {
         .example(r#"{"consumer":"worker-1","max":10,"wait_ms":20000}"#)
         .answers::<NextJson<'_>>()
         .may(&[Kind::UnknownGroup]),
+        get(
+            "/v1/ledgers/{ledger}/groups/{group}/deliveries",
+            "follow_group",
+            "Events for a consumer that stays, as they come; they are answered with POST",
+            deliveries::follow,
+        )
+        .parameters(deliveries::PARAMETERS)
+        .answers_as::<DeliveryJson<'_>>(200, "text/event-stream")
+        .may(&[Kind::UnknownGroup, Kind::NotAcceptable]),
         post(
             "/v1/ledgers/{ledger}/groups/{group}/ack",
             "ack_deliveries",

@@ -5,6 +5,7 @@ mod append_stream;
 mod bounds;
 mod commands;
 mod conformance;
+mod consume;
 mod gate;
 mod health;
 mod lost;
