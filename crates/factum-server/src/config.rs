@@ -99,6 +99,9 @@ pub struct Config {
     /// The directory below which clients may have backups made, each under a name. It has to be
     /// there; without one no backup is made over the network.
     pub backup_dir: Option<PathBuf>,
+    /// Where spans are sent, by OTLP over gRPC, such as `http://localhost:4317`. Without it, where
+    /// the variables of OpenTelemetry say; without those there are none.
+    pub otlp_endpoint: Option<String>,
     /// How long requests may go on after shutdown was asked for. 10 s.
     #[serde(with = "span")]
     pub grace: Duration,
@@ -136,6 +139,7 @@ impl Default for Config {
             heartbeat: Duration::from_secs(15),
             disk_free_bytes_min: 256 << 20,
             backup_dir: None,
+            otlp_endpoint: None,
             grace: Duration::from_secs(10),
         }
     }
@@ -203,6 +207,9 @@ pub enum ServeError {
     /// The settings of JWTs, or a file that they name, can't be used.
     #[error("jwt: {0}; docs/access.md says what is needed")]
     Jwt(String),
+    /// Spans can't be sent where the settings say.
+    #[error("{0}")]
+    Otlp(String),
     /// The data directory can't be used.
     #[error("{0}")]
     Store(factum::Fault),

@@ -23,7 +23,7 @@ use crate::{
     idle::Streams,
     messages::{Held, Messages, Receiving},
     metrics::Metrics,
-    observe::{at_gate, observed},
+    observe::{Tracer, around, at_gate},
     rates::{Rates, sender},
     umadb,
 };
@@ -70,12 +70,9 @@ pub(crate) enum Answer {
 
 impl Faces {
     /// The same, with every request counted.
-    pub(crate) fn observed(self, metrics: &Arc<Metrics>) -> Self {
-        Self {
-            http: observed(self.http, "http", Arc::clone(metrics)),
-            grpc: observed(self.grpc, "grpc", Arc::clone(metrics)),
-            ..self
-        }
+    pub(crate) fn observed(self, metrics: &Arc<Metrics>, tracer: Option<&Arc<Tracer>>) -> Self {
+        let around = |router, face| around(router, face, Arc::clone(metrics), tracer.cloned());
+        Self { http: around(self.http, "http"), grpc: around(self.grpc, "grpc"), ..self }
     }
 
     pub(crate) fn facing(self, peer: Peer, streams: Streams) -> Facing {
@@ -234,7 +231,8 @@ fn may_ask(origin: &HeaderValue) -> Response<Body> {
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id",
+            "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, \
+             traceparent, tracestate",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {

@@ -20,6 +20,7 @@ use crate::{
     consumers::Groups,
     faces::{Faces, Limits},
     grpc, http, machine,
+    observe::{Tracer, observed},
     rates::Rates,
     settings,
     tls::Tls,
@@ -44,6 +45,7 @@ pub struct Server {
     groups: Arc<Groups>,
     settings: Vec<Setting>,
     stop: watch::Sender<bool>,
+    tracer: Option<Arc<Tracer>>,
 }
 
 impl Server {
@@ -61,8 +63,10 @@ impl Server {
         config.check()?;
         let tokens = Tokens::open(store).await.map_err(ServeError::Store)?;
         let domains: Vec<_> = domains.into_iter().collect();
-        let apps = open(store, domains.clone()).await?;
-        let server = Self::listening(config, apps, tokens, Some(store.clone())).await?;
+        let tracer = Tracer::start(&config).map_err(ServeError::Otlp)?;
+        let apps = open(store, domains.clone(), tracer.as_ref()).await?;
+        let store_too = Some(store.clone());
+        let server = Self::listening(config, apps, tokens, store_too, tracer).await?;
         let server = Self { domains, ..server };
         store.set_address(&server.url()).map_err(ServeError::Store)?;
         Ok(server)
@@ -79,7 +83,8 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let tokens =
             Tokens::over(Arc::new(MemoryLedger::new())).await.map_err(ServeError::Store)?;
-        Self::listening(config, apps, tokens, None).await
+        let tracer = Tracer::start(&config).map_err(ServeError::Otlp)?;
+        Self::listening(config, apps, tokens, None, tracer).await
     }
 
     async fn listening(
@@ -87,6 +92,7 @@ impl Server {
         apps: impl IntoIterator<Item = (String, App)>,
         tokens: Tokens,
         store: Option<Store>,
+        tracer: Option<Arc<Tracer>>,
     ) -> Result<Self, ServeError> {
         config.check()?;
         let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(ServeError::Tls)?;
@@ -121,6 +127,7 @@ impl Server {
             groups,
             settings: Vec::new(),
             stop,
+            tracer,
         })
     }
 
@@ -164,10 +171,23 @@ impl Server {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let holds = Config { listen: self.address, ..self.config.clone() };
         let settings = settings::effective(self.settings, &holds);
-        let Self { listener, config, apps, domains, store, tls, jwt, tokens, groups, stop, .. } =
-            self;
+        let Self {
+            listener,
+            config,
+            apps,
+            domains,
+            store,
+            tls,
+            jwt,
+            tokens,
+            groups,
+            stop,
+            tracer,
+            ..
+        } = self;
         let stopping = stop.subscribe();
-        let api = Api::new(apps, store, &config).with_tokens(Arc::clone(&tokens));
+        let api =
+            Api::new(apps, store, &config).traced(tracer.clone()).with_tokens(Arc::clone(&tokens));
         let api = api.showing(settings);
         let auditing = tokio::spawn(Arc::clone(tokens.audit()).keep(stopping.clone()));
         let api = Arc::new(api.knowing(domains).with_groups(Arc::clone(&groups)));
@@ -191,7 +211,7 @@ impl Server {
                 message_timeout: config.body_timeout,
             }),
         };
-        let faces = faces.observed(&metrics);
+        let faces = faces.observed(&metrics, tracer.as_ref());
         connection::serve(listener, tls, faces, &config, &metrics, stop, shutdown).await;
         if timeout(config.grace, auditing).await.is_err() {
             tracing::warn!("what was refused last was not recorded in time");
@@ -204,6 +224,9 @@ impl Server {
         let closing = spawn_blocking(move || runtime.block_on(api.close()));
         if timeout(config.grace, closing).await.is_err() {
             tracing::warn!("a view has not ended its work in time");
+        }
+        if let Some(tracer) = tracer {
+            tracer.close().await;
         }
     }
 }
@@ -230,13 +253,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 async fn open(
     store: &Store,
     domains: impl IntoIterator<Item = Domain>,
+    tracer: Option<&Arc<Tracer>>,
 ) -> Result<Vec<(String, App)>, ServeError> {
     let mut domains: BTreeMap<_, _> =
         domains.into_iter().map(|domain| (domain.name(), domain)).collect();
     let mut apps = Vec::new();
     for ledger in store.ledgers().map_err(ServeError::Store)? {
         let failed = |fault: Fault| ServeError::Ledger { ledger: ledger.clone(), fault };
-        let app = store.app(&ledger).map_err(failed)?;
+        let app = observed(store.app(&ledger).map_err(failed)?, &ledger, tracer);
         let app = match domains.remove(ledger.as_str()) {
             Some(domain) => app.domain(domain).await,
             None => app.await,

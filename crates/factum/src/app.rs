@@ -6,7 +6,7 @@ use factum_domain::{Decide, Domain, Fold};
 use factum_store::{BoxFuture, Checkpoint, Ledger, Position, ViewStore};
 
 use crate::{
-    Fault, FoldHandle,
+    Fault, FoldHandle, Observer,
     read::GetState,
     run::{Projector, Run, RunNamed, Running, Snapshots, Status},
     view::ViewHandle,
@@ -26,6 +26,7 @@ pub(crate) struct Inner {
     pub(crate) domain: Domain,
     pub(crate) projectors: BTreeMap<String, Projector>,
     pub(crate) record_commands: bool,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// What must live as long as the application: the opened directory and its lock.
     _keep: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
@@ -222,6 +223,7 @@ pub struct AppBuilder {
     snapshots: Snapshots,
     domain: Domain,
     record_commands: bool,
+    observer: Option<Arc<dyn Observer>>,
     keep: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
@@ -233,6 +235,7 @@ impl AppBuilder {
             snapshots: Snapshots::none(),
             domain: Domain::new("app"),
             record_commands: true,
+            observer: None,
             keep: None,
         }
     }
@@ -249,6 +252,13 @@ impl AppBuilder {
     #[must_use]
     pub fn record_commands(mut self, record: bool) -> Self {
         self.record_commands = record;
+        self
+    }
+
+    /// Who is told of the work that is done.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -270,7 +280,8 @@ impl AppBuilder {
         let mut projectors = BTreeMap::new();
         for view in self.domain.views() {
             let (ledger, views) = (Arc::clone(&self.ledger), Arc::clone(&self.views));
-            let projector = Projector::start(ledger, views, Arc::clone(view)).await?;
+            let observer = self.observer.clone();
+            let projector = Projector::start(ledger, views, Arc::clone(view), observer).await?;
             projectors.insert(view.name().to_string(), projector);
         }
         let inner = Inner {
@@ -280,6 +291,7 @@ impl AppBuilder {
             domain: self.domain,
             projectors,
             record_commands: self.record_commands,
+            observer: self.observer,
             _keep: self.keep,
         };
         Ok(App { inner: Arc::new(inner) })

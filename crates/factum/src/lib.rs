@@ -16,6 +16,7 @@ mod app;
 mod fault;
 mod fold;
 mod key;
+mod observe;
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
 mod open;
 #[cfg(any(all(feature = "embedded", feature = "sqlite"), feature = "remote"))]
@@ -39,6 +40,7 @@ pub use factum_store as store;
 pub use fault::{Fault, RunError};
 pub use fold::{FoldAnswer, FoldHandle, FoldRead};
 pub use key::append_key;
+pub use observe::{Ending, Observed, Observer, Step};
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
 pub use open::{Compact, Compacted, Damage, LedgerReport, SegmentReport, Store, VerifyReport};
 #[cfg(any(all(feature = "embedded", feature = "sqlite"), feature = "remote"))]

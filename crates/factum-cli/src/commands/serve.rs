@@ -281,6 +281,7 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Tls(_) => Failure::invalid(what, "files that belong together, as PEM"),
         ServeError::BeyondLoopback { .. } => Failure::invalid(what, "--listen 127.0.0.1:2113"),
         ServeError::Listen { .. } => Failure::new(Exit::Unavailable, what, "--listen 127.0.0.1:0"),
+        ServeError::Otlp(_) => Failure::invalid(what, "--set otlp_endpoint=http://localhost:4317"),
         ServeError::Store(fault) => open::failure(fault),
         ServeError::Ledger { fault, .. } => Failure { what, ..open::failure(fault) },
         _ => Failure::new(Exit::Unavailable, what, "FACTUM_LOG=debug says more"),

@@ -11,7 +11,7 @@ use super::{
     Access, Principal, Shown, Who,
     hosts::{Hosts, Origin},
 };
-use crate::{Config, api::ApiError, tls::Tls};
+use crate::{Config, api::ApiError, observe::TraceContext, tls::Tls};
 
 /// Paths that a stranger may ask too; each ends before a `/` or at the end.
 const OPEN: [&str; 5] = [
@@ -108,7 +108,8 @@ impl Gate {
 impl Principal {
     /// Whoever the gate found to ask.
     pub(crate) fn of(extensions: &Extensions) -> Result<Self, ApiError> {
-        extensions.get::<Self>().cloned().ok_or(ApiError::Unauthenticated)
+        let principal = extensions.get::<Self>().cloned().ok_or(ApiError::Unauthenticated)?;
+        Ok(principal.within(extensions.get::<Arc<TraceContext>>().cloned()))
     }
 }
 

@@ -9,11 +9,14 @@ use super::{
     rights::{Right, Verb},
     tokens::is_system_ledger,
 };
+use crate::observe::TraceContext;
 
 /// Who asks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
     who: Arc<Who>,
+    /// The trace that they ask as part of.
+    trace: Option<Arc<TraceContext>>,
 }
 
 #[derive(Debug)]
@@ -42,12 +45,22 @@ static EVERYBODY: LazyLock<Arc<Who>> =
 impl Principal {
     /// Whoever reaches a server that asks nobody who they are.
     pub(crate) fn everybody() -> Self {
-        Self { who: Arc::clone(&EVERYBODY) }
+        Self { who: Arc::clone(&EVERYBODY), trace: None }
     }
 
     /// Somebody who is known.
     pub(crate) fn new(name: impl Into<ByteString>, rights: Vec<Right>) -> Self {
-        Self { who: Arc::new(Who { name: name.into(), rights }) }
+        Self { who: Arc::new(Who { name: name.into(), rights }), trace: None }
+    }
+
+    /// The same, asking as part of a trace.
+    pub(crate) fn within(self, trace: Option<Arc<TraceContext>>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// The trace that they ask as part of.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_deref()
     }
 
     pub(crate) fn name(&self) -> &ByteString {

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use factum::append_key;
 use factum_store::{Append, Condition, Invalid, Ledger, NewEvent, Position, Receipt};
 
-use super::{Api, ApiError, metrics::payload_bytes};
+use super::{
+    Api, ApiError,
+    metrics::payload_bytes,
+    traces::{context, end_append, stamp},
+};
 use crate::{
     access::{Principal, Verb},
     metrics::Began,
+    observe::TraceContext,
 };
 
 /// What is to be appended, and when.
@@ -31,7 +36,7 @@ impl Api {
         refuse_system_types(&events)?;
         let mut append = Append { events, conditions, key: None };
         append.key = key.map(|key| append_key(principal.name(), &key, &append));
-        self.write(ledger, &name, append).await
+        self.write(ledger, &name, append, principal.trace()).await
     }
 
     /// Writes a batch that was checked, and that whoever asks may append.
@@ -39,8 +44,11 @@ impl Api {
         &self,
         ledger: Arc<dyn Ledger>,
         name: &str,
-        append: Append,
+        mut append: Append,
+        trace: Option<&TraceContext>,
     ) -> Result<Receipt, ApiError> {
+        let tracing = self.begin_append(name, append.events.len(), trace);
+        stamp(&mut append.events, context(&tracing, trace));
         let (began, bytes) = (Began::now(), payload_bytes(&append.events));
         let commands = &self.bulkheads.commands;
         let appended = match is_of_the_present(&*ledger, &append, bytes).await {
@@ -49,6 +57,7 @@ impl Api {
         };
         let answer = appended.and_then(|answer| answer.map_err(ApiError::from));
         self.count_append(name, began, bytes, answer.as_ref());
+        end_append(tracing, answer.as_ref().err());
         answer
     }
 }

@@ -19,7 +19,10 @@ use super::{
     room::{events_bytes, query_bytes},
     tracking::{Tracked, Tracking},
 };
-use crate::access::{Principal, Verb};
+use crate::{
+    access::{Principal, Verb},
+    observe::TraceContext,
+};
 
 /// Items of one condition. A query with more becomes several conditions.
 const ITEMS_MAX: usize = 256;
@@ -75,11 +78,12 @@ impl Api {
         let ledger = self.ledger(principal, Verb::Append, &request.ledger)?;
         refuse_system_types(&request.events)?;
         if request.boundary.is_some() || request.tracking.is_some() || request.events.is_empty() {
-            return self.append_with_care(&ledger, &request).await;
+            return self.append_with_care(&ledger, &request, principal.trace()).await;
         }
         let mut events = request.events;
         note_ids(&mut events);
-        let receipt = self.write(ledger, &request.ledger, Append::new(events)).await?;
+        let append = Append::new(events);
+        let receipt = self.write(ledger, &request.ledger, append, principal.trace()).await?;
         Ok(receipt.last)
     }
 
@@ -87,6 +91,7 @@ impl Api {
         &self,
         ledger: &Arc<dyn Ledger>,
         request: &AppendInBoundary,
+        trace: Option<&TraceContext>,
     ) -> Result<Position, AppendRefused> {
         let mut last = None;
         for _ in 0..ATTEMPTS_MAX {
@@ -99,7 +104,8 @@ impl Api {
             }
             let head = ledger.head().await.map_err(ApiError::from)?.position;
             let append = request.to_append(tracked.as_ref(), head)?;
-            let conflict = match self.write(Arc::clone(ledger), &request.ledger, append).await {
+            let written = self.write(Arc::clone(ledger), &request.ledger, append, trace).await;
+            let conflict = match written {
                 Ok(_) if request.events.is_empty() => return Ok(Position::START),
                 Ok(receipt) => return Ok(receipt.last),
                 Err(ApiError::Conflict(conflict)) => conflict,

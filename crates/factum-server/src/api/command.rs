@@ -42,6 +42,10 @@ impl Api {
             Some(key) => run.key(key),
             None => run,
         };
+        let run = match principal.trace() {
+            Some(trace) => run.trace(trace.text().to_string()),
+            None => run,
+        };
         let answer = match self.bulkheads.commands.run(run.into_future()).await {
             Ok(answer) => answer.map_err(ApiError::from),
             Err(error) => Err(error),

@@ -5,7 +5,10 @@ use factum_store::Invalid;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{Api, ApiError, LedgerStatus};
-use crate::access::{Extent, Principal, Verb};
+use crate::{
+    access::{Extent, Principal, Verb},
+    observe::observed,
+};
 
 /// How long to wait before asking again whether a ledger is still in use.
 const STEP: Duration = Duration::from_millis(10);
@@ -74,7 +77,7 @@ impl Api {
         name: &str,
     ) -> Result<(), ApiError> {
         let domain = self.domains.iter().find(|domain| domain.name() == name).cloned();
-        let builder = store.app(name)?;
+        let builder = observed(store.app(name)?, name, self.tracer.as_ref());
         let app: App = match domain {
             Some(domain) => builder.domain(domain).await?,
             None => builder.await?,

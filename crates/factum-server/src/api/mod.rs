@@ -33,6 +33,7 @@ mod settings;
 mod streams;
 mod subscribe;
 mod tokens;
+mod traces;
 mod tracking;
 mod view;
 
@@ -73,6 +74,7 @@ use crate::{
     access::{Audit, Extent, Limited, Principal, Scope, Tokens, Verb},
     consumers::Groups,
     metrics::Metrics,
+    observe::Tracer,
     rates::Rates,
 };
 
@@ -103,6 +105,7 @@ pub(crate) struct Api {
     slowest: Duration,
     /// How many requests a principal may make.
     rates: Rates<ByteString>,
+    tracer: Option<Arc<Tracer>>,
 }
 
 impl Api {
@@ -124,7 +127,14 @@ impl Api {
             heads: Arc::default(),
             slowest: config.write_timeout,
             rates: Rates::new(config.principal_requests_per_second),
+            tracer: None,
         }
+    }
+
+    /// The same, with spans of what it does. To be said before anything is counted.
+    pub(crate) fn traced(self, tracer: Option<Arc<Tracer>>) -> Self {
+        let spans = tracer.as_ref().map(|tracer| tracer.counts().clone()).unwrap_or_default();
+        Self { tracer, metrics: Arc::new(Metrics::with_spans(spans)), ..self }
     }
 
     /// The same, with the consumer groups of its ledgers.

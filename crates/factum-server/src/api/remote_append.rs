@@ -14,6 +14,7 @@ use super::{
     append::is_of_the_present,
     metrics::payload_bytes,
     room::{conditions_bytes, events_bytes},
+    traces::{context, end_append, stamp},
 };
 use crate::{
     access::{Extent, Principal, Verb},
@@ -55,9 +56,15 @@ impl Api {
         let ledger = self.ledger(principal, Verb::Append, name)?;
         let as_application = principal.extent(Verb::Command, name) == Extent::All;
         let bytes: Vec<_> = appends.iter().map(|append| payload_bytes(&append.events)).collect();
+        let events = appends.iter().map(|append| append.events.len()).sum();
+        let tracing = self.begin_append(name, events, principal.trace());
+        let trace = context(&tracing, principal.trace());
         let begin = |append: RemoteAppend| {
             check_types(&append.events, as_application)?;
-            Ok(append.scoped(principal))
+            // The key stands for what was asked: the trace is no part of that.
+            let mut append = append.scoped(principal);
+            stamp(&mut append.events, trace);
+            Ok(append)
         };
         let appends: Vec<_> = appends.into_iter().map(begin).collect();
         let commands = &self.bulkheads.commands;
@@ -65,6 +72,7 @@ impl Api {
             true => commands.run_here(do_all(ledger, appends)).await,
             false => commands.run(do_all(ledger, appends)).await,
         }?;
+        end_append(tracing, None);
         for (answer, bytes) in answers.iter().zip(bytes) {
             match answer {
                 Ok(receipt) => self.count_append(name, began, bytes, Ok(receipt)),

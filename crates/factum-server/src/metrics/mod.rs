@@ -18,6 +18,8 @@ pub(crate) use groups::{GroupFigures, GroupNow};
 pub(crate) use scrape::{LedgerNow, Now, PlacesNow};
 use series::{Counters, Durations};
 
+use crate::observe::SpanCounts;
+
 /// Everything that is counted. What only stands at a moment, such as heads, is asked for when
 /// somebody looks: [`Now`].
 pub(crate) struct Metrics {
@@ -47,6 +49,8 @@ pub(crate) struct Metrics {
     /// Readers that were sent away because they took nothing.
     pub(crate) slow_readers: Counter,
     connections_max: AtomicU64,
+    /// What became of spans.
+    pub(crate) spans: SpanCounts,
 }
 
 impl Default for Metrics {
@@ -73,6 +77,7 @@ impl Default for Metrics {
             limited: Counter::default(),
             slow_readers: Counter::default(),
             connections_max: AtomicU64::new(0),
+            spans: SpanCounts::default(),
         }
     }
 }
@@ -95,6 +100,11 @@ impl Began {
 pub(crate) type Ending = &'static str;
 
 impl Metrics {
+    /// Nothing counted yet, but what is counted of spans.
+    pub(crate) fn with_spans(spans: SpanCounts) -> Self {
+        Self { spans, ..Self::default() }
+    }
+
     /// A request was answered; of a stream: its answer has begun.
     pub(crate) fn request(&self, [face, route, method, status]: [&str; 4], began: Began) {
         self.requests.add([face, route, method, status], 1);

@@ -25,5 +25,6 @@ mod store;
 mod stream;
 mod streams;
 mod tls;
+mod traces;
 mod views;
 mod world;

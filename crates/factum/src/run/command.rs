@@ -3,7 +3,7 @@
 //! Protects G4 (the append is guarded by exactly what was read) and G5 (a keyed command has one
 //! outcome: it is looked up first, appended under its key, and a race is answered by the winner's).
 
-use std::{future::IntoFuture, time::Duration};
+use std::{borrow::Cow, future::IntoFuture, time::Duration};
 
 use factum_domain::{AnyCommand, Decide, Reads, Refusal, Refused, Undecided};
 use factum_store::{
@@ -13,8 +13,9 @@ use factum_store::{
 use serde_json::Value;
 
 use crate::{
-    App, Done, Fault, Outcome, RunError,
+    App, Done, Ending, Fault, Outcome, RunError, Step,
     app::Inner,
+    observe::Doing,
     run::{load, record::Record},
 };
 
@@ -33,6 +34,17 @@ struct Request {
     key: Option<String>,
     actor: Option<String>,
     correlation_id: Option<String>,
+    trace: Option<String>,
+}
+
+impl Request {
+    /// The same, as part of a step that is observed.
+    fn within(&self, doing: &Doing) -> Cow<'_, Self> {
+        match doing.trace() {
+            None => Cow::Borrowed(self),
+            Some(trace) => Cow::Owned(Self { trace: Some(trace.to_owned()), ..self.clone() }),
+        }
+    }
 }
 
 /// A command that is run: await it.
@@ -71,6 +83,13 @@ macro_rules! request {
         #[must_use]
         pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
             self.request.correlation_id = Some(id.into());
+            self
+        }
+
+        /// The trace that it is part of, as a W3C `traceparent`; the events say so.
+        #[must_use]
+        pub fn trace(mut self, traceparent: impl Into<String>) -> Self {
+            self.request.trace = Some(traceparent.into());
             self
         }
     };
@@ -135,6 +154,23 @@ impl IntoFuture for RunNamed {
 }
 
 async fn run(inner: &Inner, command: &dyn AnyCommand, request: &Request) -> Result<Outcome, Fault> {
+    let step = Step::Command { name: command.name() };
+    let doing = Doing::begin(inner.observer.as_deref(), step, request.trace.as_deref());
+    let answer = run_once(inner, command, &request.within(&doing)).await;
+    doing.end(match &answer {
+        Ok(outcome) if outcome.refusal.is_some() => Ending::Refused,
+        Ok(_) => Ending::Done,
+        Err(Fault::Conflict { .. }) => Ending::Conflict,
+        Err(_) => Ending::Failed,
+    });
+    answer
+}
+
+async fn run_once(
+    inner: &Inner,
+    command: &dyn AnyCommand,
+    request: &Request,
+) -> Result<Outcome, Fault> {
     let input = command.input()?;
     let key = request.key.as_ref().map(|key| idempotency_key(command, &input, key, request));
     if let Some(key) = &key
@@ -145,7 +181,10 @@ async fn run(inner: &Inner, command: &dyn AnyCommand, request: &Request) -> Resu
     let mut attempts = 0;
     loop {
         attempts += 1;
+        let step = Step::Decide { attempt: attempts };
+        let doing = Doing::begin(inner.observer.as_deref(), step, request.trace.as_deref());
         let decided = decide(inner, command).await?;
+        doing.end(if decided.decision.is_ok() { Ending::Done } else { Ending::Refused });
         let conflict = match append(inner, command, &input, decided, &key, request).await? {
             Ok(outcome) => return Ok(outcome),
             Err(conflict) => conflict,
@@ -199,7 +238,33 @@ async fn decide(inner: &Inner, command: &dyn AnyCommand) -> Result<Decided, Faul
     Err(Fault::Bug(format!("{name} asked for more {ROUNDS_MAX} times; is its decider pure?")))
 }
 
-/// Appends what was decided: the record first, then the events that it caused.
+/// The record first, if there is to be one, then the events that it caused; all say who asked.
+fn batch(
+    record: &Record,
+    decided: Vec<NewEvent>,
+    recorded: bool,
+    request: &Request,
+) -> Result<Vec<NewEvent>, Fault> {
+    let mut batch = Vec::with_capacity(decided.len() + 1);
+    if recorded {
+        batch.push(NewEvent { id: Some(EventId(uuid::Uuid::now_v7())), ..record.event()? });
+    }
+    let cause = batch.first().and_then(|record| record.id);
+    batch.extend(decided.into_iter().map(|mut event| {
+        event.envelope.causation_ids.extend(cause);
+        event
+    }));
+    let text = |text: &Option<String>| text.clone().map(ByteString::from);
+    for event in &mut batch {
+        event.envelope.actor = text(&request.actor);
+        event.envelope.correlation_id = text(&request.correlation_id);
+        event.envelope.command_id = text(&request.key);
+        event.envelope.trace = text(&request.trace);
+    }
+    Ok(batch)
+}
+
+/// Appends what was decided.
 async fn append(
     inner: &Inner,
     command: &dyn AnyCommand,
@@ -210,20 +275,8 @@ async fn append(
 ) -> Result<Result<Outcome, Box<Conflict>>, Fault> {
     let Decided { decision, guard, head } = decided;
     let record = Record::new(command.name(), input, &decision, &guard, head.position);
-    let mut batch = Vec::new();
-    if inner.record_commands || key.is_some() {
-        batch.push(NewEvent { id: Some(EventId(uuid::Uuid::now_v7())), ..record.event()? });
-    }
-    let cause = batch.first().and_then(|record| record.id);
-    batch.extend(decision.unwrap_or_default().into_iter().map(|mut event| {
-        event.envelope.causation_ids.extend(cause);
-        event
-    }));
-    for event in &mut batch {
-        event.envelope.actor = request.actor.clone().map(ByteString::from);
-        event.envelope.correlation_id = request.correlation_id.clone().map(ByteString::from);
-        event.envelope.command_id = request.key.clone().map(ByteString::from);
-    }
+    let recorded = inner.record_commands || key.is_some();
+    let batch = batch(&record, decision.unwrap_or_default(), recorded, request)?;
     let outcome = |receipt: Option<Receipt>| {
         let position = receipt.as_ref().map_or(head.position, |receipt| receipt.last);
         let (refusal, events) = (record.refusal.clone(), record.events);
@@ -239,7 +292,15 @@ async fn append(
         append = append.when(Condition::NoMatch { query, after: head.position });
     }
     append.key = key.clone();
-    match inner.ledger.append(append).await {
+    let step = Step::Append { events: append.events.len() };
+    let doing = Doing::begin(inner.observer.as_deref(), step, request.trace.as_deref());
+    let answer = inner.ledger.append(append).await;
+    doing.end(match &answer {
+        Ok(_) => Ending::Done,
+        Err(AppendError::Conflict(_)) => Ending::Conflict,
+        Err(_) => Ending::Failed,
+    });
+    match answer {
         Ok(receipt) if receipt.replayed => replayed(inner, receipt).await.map(Ok),
         Ok(receipt) => Ok(Ok(outcome(Some(receipt)))),
         Err(AppendError::Conflict(conflict)) => Ok(Err(conflict)),

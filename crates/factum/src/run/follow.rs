@@ -13,7 +13,8 @@ use futures_lite::{FutureExt, StreamExt, future};
 use tokio::sync::watch;
 
 use crate::{
-    FailingEvent, Fault,
+    Ending, FailingEvent, Fault, Observer, Step,
+    observe::Doing,
     run::{
         as_of::checkpoint_at,
         projection::Projecting,
@@ -70,6 +71,7 @@ pub(crate) struct Work {
     still: Still,
     /// Up to which order to try again it has.
     retries: u64,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// Why a view stands still, if it does; until it moves.
@@ -105,7 +107,13 @@ impl Work {
             trying: None,
             still: Still::default(),
             retries: 0,
+            observer: None,
         }
+    }
+
+    /// The same, with who is told of it.
+    pub(crate) fn observed_by(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
     }
 
     /// Follows the ledger until it is told to stop; what fails is tried again.
@@ -275,9 +283,12 @@ impl Work {
                 position: last.position,
                 event_type: last.event_type.to_string(),
             });
+            let step = Step::Project { view: self.view.name().as_str(), events: &events };
+            let doing = Doing::begin(self.observer.as_deref(), step, None);
             let changes = self.projecting.changes(&*self.store, &events).await?;
             let batch = Batch { from: self.stored, to, changes };
             self.store.apply(self.view.name(), batch).await?;
+            doing.end(Ending::Done);
             (self.at, self.stored, self.keyframe.changed) = (to, to.position, true);
             self.careful = self.careful.saturating_sub(events.len());
             (self.trying, self.still) = (None, Still::default());

@@ -14,7 +14,7 @@ use factum_store::{Checkpoint, Ledger, Position, ViewName, ViewStore};
 use futures_lite::future;
 use tokio::sync::watch;
 
-use crate::{FailingEvent, Fault, run::follow::Work};
+use crate::{FailingEvent, Fault, Observer, run::follow::Work};
 
 /// How long whoever stops a projector waits for it.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -81,11 +81,13 @@ impl Projector {
         ledger: Arc<dyn Ledger>,
         store: Arc<dyn ViewStore>,
         view: Arc<View>,
+        observer: Option<Arc<dyn Observer>>,
     ) -> Result<Self, Fault> {
         store.open(view.spec()).await?;
         let (orders, ordered) = watch::channel(Orders::default());
         let (told, status) = watch::channel(Status::default());
-        let mut work = Work::new(ledger, store, Arc::clone(&view), ordered, told);
+        let mut work =
+            Work::new(ledger, store, Arc::clone(&view), ordered, told).observed_by(observer);
         // Before anybody asks: rows of another ledger must not be shown, not even once.
         work.start().await?;
         let (end, ended) = mpsc::channel::<()>();

@@ -12,6 +12,7 @@ mod conflicts;
 mod isolation;
 mod keys;
 mod moments;
+mod observe;
 mod own_writes;
 mod past;
 mod ports;

@@ -1,6 +1,13 @@
-//! What happens around every request, whichever face it is for: it has an id, it is counted, and
-//! what failed is logged with that id. What clients send is in no label and no log line but the
-//! parts that are known: the route, the method, the status, and an id of a bounded form.
+//! What happens around every request, whichever face it is for: it has an id and may be part of a
+//! trace, it is counted, and what failed is logged with that id. What clients send is in no label,
+//! span or log line but what is known: the route, the method, the status, and ids of a bounded form.
+
+mod context;
+mod export;
+mod framework;
+mod otlp;
+mod request;
+mod trace;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -19,7 +26,13 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tracing::Instrument as _;
 
+pub(crate) use context::TraceContext;
+pub(crate) use export::SpanCounts;
+pub(crate) use framework::observed;
+pub(crate) use trace::{Span, Tracer};
+
 use crate::metrics::{Began, Metrics};
+use request::RequestSpan;
 
 /// The header that carries a request's id, in and out.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,23 +44,42 @@ const ID_BYTES_MAX: usize = 64;
 struct Observed {
     face: &'static str,
     metrics: Arc<Metrics>,
+    tracer: Option<Arc<Tracer>>,
 }
 
 /// The same router, observed.
-pub(crate) fn observed(router: Router, face: &'static str, metrics: Arc<Metrics>) -> Router {
-    router.layer(from_fn_with_state(Observed { face, metrics }, observe))
+pub(crate) fn around(
+    router: Router,
+    face: &'static str,
+    metrics: Arc<Metrics>,
+    tracer: Option<Arc<Tracer>>,
+) -> Router {
+    router.layer(from_fn_with_state(Observed { face, metrics, tracer }, observe))
 }
 
-async fn observe(State(observed): State<Observed>, request: Request, next: Next) -> Response {
+async fn observe(State(observed): State<Observed>, mut request: Request, next: Next) -> Response {
     let began = Began::now();
-    let Observed { face, metrics } = observed;
+    let Observed { face, metrics, tracer } = observed;
     let (id, method) = (id(request.headers()), known(request.method()));
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let path = request.uri().path().to_owned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method, route);
+    let caller = TraceContext::of(request.headers());
+    let traced = tracer.and_then(|tracer| {
+        RequestSpan::begin(&tracer, face, [method, route, &path], caller.as_ref())
+    });
+    let context = traced.as_ref().map(|span| span.context().clone()).or(caller);
+    let trace = context.as_ref().map(|context| tracing::field::display(context.trace_id()));
+    let id_text = id.to_str().unwrap_or_default();
+    let span = tracing::info_span!("request", id = id_text, method, route, trace);
+    if let Some(context) = context {
+        request.extensions_mut().insert(Arc::new(context));
+    }
     let mut response = next.run(request).instrument(span).await;
     let status = status(face, &response);
+    if let Some(traced) = traced {
+        traced.end(id_text, &status);
+    }
     // Only a method that there is has a path of its own: clients make no labels.
     let route = match face {
         "grpc" if status != "12" && matched.is_some() => path.as_str(),

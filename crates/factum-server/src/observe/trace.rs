@@ -1,0 +1,154 @@
+//! [`Tracer`]: spans of what the server does, for whoever collects them by OTLP. Without one there are
+//! no spans, and nothing is made for them. Names of ledgers, commands and views are in spans, data
+//! never.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{
+        Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _,
+        TracerProvider as _,
+    },
+};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+
+use super::{
+    TraceContext,
+    export::{Exporting, Queue, SpanCounts},
+    otlp,
+};
+use crate::Config;
+
+/// Traces that one span is linked to at most.
+pub(super) const LINKS_MAX: usize = 32;
+/// How long what is left may take to leave, at the end.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// Makes spans.
+pub(crate) struct Tracer {
+    tracer: SdkTracer,
+    provider: SdkTracerProvider,
+    counts: SpanCounts,
+    ending: watch::Sender<bool>,
+    exporting: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Work that is being done, until it is [ended](Self::end).
+pub(crate) struct Span {
+    span: opentelemetry_sdk::trace::Span,
+    context: TraceContext,
+    ended: bool,
+}
+
+/// What a span is to be.
+pub(super) struct Planned<'a> {
+    pub(super) name: String,
+    pub(super) kind: SpanKind,
+    pub(super) parent: Option<&'a TraceContext>,
+    pub(super) links: Vec<TraceContext>,
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+impl Tracer {
+    /// Where spans are to go, if anywhere; see [`otlp`].
+    ///
+    /// # Errors
+    /// What can't be used of the settings, in words.
+    pub(crate) fn start(config: &Config) -> Result<Option<Arc<Self>>, String> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let Some(exporter) = otlp::exporter(config, variable)? else { return Ok(None) };
+        let counts = SpanCounts::default();
+        let (queue, spans) = Queue::new(counts.clone());
+        let (resource, exporter) = otlp::described(exporter, variable);
+        let (ending, ended) = watch::channel(false);
+        let exporting = Exporting { exporter, spans, counts: counts.clone(), ending: ended };
+        let exporting = Mutex::new(Some(tokio::spawn(exporting.run())));
+        let provider =
+            SdkTracerProvider::builder().with_span_processor(queue).with_resource(resource).build();
+        let tracer = provider.tracer("factum");
+        Ok(Some(Arc::new(Self { tracer, provider, counts, ending, exporting })))
+    }
+
+    pub(crate) fn counts(&self) -> &SpanCounts {
+        &self.counts
+    }
+
+    /// Sends what is left, and makes no more.
+    pub(crate) async fn close(&self) {
+        // What its processor would do is nothing.
+        let _ = self.provider.shutdown();
+        self.ending.send_replace(true);
+        let exporting = self.exporting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(exporting) = exporting
+            && timeout(LEAVE_MAX, exporting).await.is_err()
+        {
+            tracing::warn!("the last spans could not be sent in time");
+        }
+    }
+
+    /// Work of the server's own, as part of what was asked.
+    pub(crate) fn begin(
+        &self,
+        name: impl Into<String>,
+        parent: Option<&TraceContext>,
+        attributes: Vec<KeyValue>,
+    ) -> Span {
+        let name = name.into();
+        let kind = SpanKind::Internal;
+        self.plan(Planned { name, kind, parent, links: Vec::new(), attributes })
+    }
+
+    pub(super) fn plan(&self, planned: Planned<'_>) -> Span {
+        let Planned { name, kind, parent, mut links, attributes } = planned;
+        let nothing = Context::new();
+        let parent = match parent {
+            Some(parent) => nothing.with_remote_span_context(parent.span().clone()),
+            None => nothing,
+        };
+        links.truncate(LINKS_MAX);
+        let links = links.into_iter().map(|link| Link::with_context(link.span().clone()));
+        let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);
+        let builder = builder.with_links(links.collect());
+        let span = self.tracer.build_with_context(builder, &parent);
+        let context = TraceContext::from(span.span_context().clone());
+        Span { span, context, ended: false }
+    }
+}
+
+impl Span {
+    /// As what it is the parent of names it.
+    pub(crate) fn context(&self) -> &TraceContext {
+        &self.context
+    }
+
+    pub(crate) fn say(&mut self, attribute: KeyValue) {
+        self.span.set_attribute(attribute);
+    }
+
+    pub(crate) fn rename(&mut self, name: String) {
+        self.span.update_name(name);
+    }
+
+    /// It has ended; with what went wrong.
+    pub(crate) fn end(mut self, wrong: Option<&'static str>) {
+        if let Some(wrong) = wrong {
+            self.span.set_status(Status::error(wrong));
+        }
+        self.ended = true;
+        self.span.end();
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.span.set_status(Status::error("given up"));
+            self.span.end();
+        }
+    }
+}
