@@ -8,7 +8,7 @@
 #   make sim      seeds of the simulation: make sim SEEDS=1000000 JOBS=2
 #   make crash    kill -9 and power cuts of the real thing: make crash KILLS=5000 CUTS=1000
 #   make fuzz     every decoder: make fuzz RUNS=10000000
-#   make soak     mixed load, watched from outside: make soak MINUTES=60
+#   make soak     mixed load on the engine, then on the server, watched from outside: make soak MINUTES=60
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -114,8 +114,9 @@ crash:
 
 MINUTES ?= 10
 soak:
-	cargo build --release --locked --bin factum-crash
+	cargo build --release --locked --bin factum --bin factum-crash
 	$(CRASH) soak --minutes $(MINUTES)
+	$(CRASH) soak --minutes $(MINUTES) --server
 
 # Every decoder, RUNS inputs each, chosen by libFuzzer: make fuzz RUNS=10000000
 # The flags are those of cargo-fuzz without a sanitizer, which a stable compiler takes.

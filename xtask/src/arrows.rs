@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("factum-client", &["factum-proto", "factum-store"]),
     ("factum-server", &["factum", "factum-consumers", "factum-proto", "factum-store"]),
     ("factum-cli", &["factum", "factum-server", "retail"]),
-    ("factum-crash", &["factum-engine", "factum-store"]),
+    ("factum-crash", &["factum-client", "factum-engine", "factum-store"]),
     ("retail", &["factum"]),
     ("factum-sim", &["factum-engine", "factum-store"]),
     ("xtask", &[]),

@@ -20,6 +20,7 @@ mod places;
 mod recorder;
 mod rounds;
 mod server;
+mod serving;
 mod soak;
 mod target;
 mod witness;

@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use crate::{
     child::Writers,
     line::Line,
+    machine::PassedOver,
     target::Http,
     writers::{Round, Writer},
 };
@@ -26,7 +27,7 @@ pub(crate) fn killed(
     writers: &Writers,
     random: &mut fastrand::Rng,
 ) -> anyhow::Result<Vec<Line>> {
-    let (mut server, address) = start(factum, &writers.dir)?;
+    let (mut server, address) = start(factum, &writers.dir, &[])?;
     let (lines, stop) = (Mutex::new(Vec::new()), AtomicBool::new(false));
     let say = |line| lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     let round = Round {
@@ -53,10 +54,14 @@ pub(crate) fn killed(
 }
 
 /// Starts the server on a free port; says where it listens.
-fn start(factum: Option<&Path>, dir: &Path) -> anyhow::Result<(Child, String)> {
+pub(crate) fn start(
+    factum: Option<&Path>,
+    dir: &Path,
+    more: &[&str],
+) -> anyhow::Result<(Child, String)> {
     let factum = factum.map_or_else(beside, |path| Ok(path.to_owned()))?;
     let mut command = Command::new(&factum);
-    command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--dir"]).arg(dir);
+    command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--dir"]).arg(dir).args(more);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let failed = || format!("starting {}", factum.display());
     let mut server = command.spawn().with_context(failed)?;
@@ -72,6 +77,8 @@ fn start(factum: Option<&Path>, dir: &Path) -> anyhow::Result<(Child, String)> {
 fn beside() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("factum");
     let missing = "there is no program factum beside this one: build it, or name it with --factum";
-    anyhow::ensure!(path.exists(), missing);
-    Ok(path)
+    match path.exists() {
+        true => Ok(path),
+        false => Err(PassedOver(missing.to_owned()).into()),
+    }
 }

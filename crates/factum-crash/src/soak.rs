@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{ChildStdout, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -22,6 +22,7 @@ use crate::{
     load::Load,
     model::{Counts, Model},
     places::Places,
+    serving,
 };
 
 /// Keep a mixed load up, and watch what it takes.
@@ -30,6 +31,13 @@ pub(crate) struct Soak {
     /// For how many minutes.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
+    /// Soak the server: commands, appends, reads, followers, slow ones and a thousand idle
+    /// connections, over HTTP and gRPC.
+    #[arg(long)]
+    server: bool,
+    /// The server's program; beside this one unless it is named.
+    #[arg(long, value_name = "FILE")]
+    factum: Option<PathBuf>,
     #[command(flatten)]
     places: Places,
     #[command(flatten)]
@@ -38,9 +46,9 @@ pub(crate) struct Soak {
 
 /// What the process takes at one moment.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sample {
-    resident: u64,
-    handles: u64,
+pub(crate) struct Sample {
+    pub(crate) resident: u64,
+    pub(crate) handles: u64,
 }
 
 /// How often it is looked at.
@@ -52,6 +60,9 @@ const HANDLES_SLACK: u64 = 8;
 
 impl Soak {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
+        if self.server {
+            return serving::run(self.minutes, self.factum.as_deref(), &self.places);
+        }
         let home = self.places.make("soak")?;
         let seconds = (self.minutes * 60.0).ceil() as u64;
         let load = Load { dir: home.dir.clone(), seconds, bug: self.bug.clone() };
@@ -159,7 +170,7 @@ fn sample(pid: u32, over: &AtomicBool) -> Vec<Sample> {
 }
 
 /// What a process takes; nothing when it is gone.
-fn look(pid: u32) -> Option<Sample> {
+pub(crate) fn look(pid: u32) -> Option<Sample> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = resident.split_whitespace().next()?.parse().ok()?;
