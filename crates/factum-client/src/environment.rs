@@ -5,6 +5,9 @@ use std::{ffi::OsString, fs, path::PathBuf};
 
 use crate::ConnectError;
 
+/// A certificate and its key, in PEM.
+type Identity = (Vec<u8>, Vec<u8>);
+
 /// What the environment says.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
@@ -35,7 +38,7 @@ impl Environment {
     }
 
     /// The certificate to show, and its key.
-    pub(crate) fn identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, ConnectError> {
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, ConnectError> {
         match (&self.certificate, &self.key) {
             (None, None) => Ok(None),
             (Some(certificate), Some(key)) => Ok(Some((read(certificate)?, read(key)?))),

@@ -17,10 +17,11 @@ use hyper::body::Incoming;
 use tower::Service;
 
 use crate::{
-    access::{Admitted, Gate, Origin, Peer, Principal, Stop},
+    access::{Admitted, Gate, Origin, Peer, Principal, Standing, Stop},
     api::Room,
     grpc, http as http_face,
     idle::Streams,
+    lasting::{Last, Lasting},
     messages::{Held, Messages, Receiving},
     metrics::Metrics,
     observe::{Tracer, around, at_gate},
@@ -79,7 +80,22 @@ impl Faces {
         Facing { faces: self, peer, streams }
     }
 
-    fn face(&mut self, mut request: Request<Incoming>) -> Answer {
+    /// Has a face answer, for as long as whoever asks is who they are.
+    fn face(&mut self, request: Request<Incoming>, standing: Option<Standing>) -> Answer {
+        let Some(standing) = standing else { return self.pass(request, None) };
+        let last = match (is_grpc(request.headers()), umadb::is_for(request.uri().path())) {
+            (true, true) => Last::Trailers(umadb::stopped),
+            (true, false) => Last::Trailers(grpc::stopped),
+            (false, _) => Last::Cut,
+        };
+        let answer = self.pass(request, Some(standing.clone()));
+        Answer::Other(Box::pin(async move {
+            let Ok(answer) = answer.await;
+            Ok(answer.map(|body| Lasting::over(body, standing, last)))
+        }))
+    }
+
+    fn pass(&mut self, mut request: Request<Incoming>, standing: Option<Standing>) -> Answer {
         if !is_grpc(request.headers()) {
             return Answer::Face(self.http.call(request.map(Body::new)), None);
         }
@@ -87,7 +103,12 @@ impl Faces {
         if how.many {
             request.extensions_mut().insert(held.clone());
         }
+        let many = how.many;
         let request = request.map(|body| Body::new(Messages::new(body, how, held.clone())));
+        let request = match standing.filter(|_| many) {
+            Some(standing) => request.map(|body| Lasting::over(body, standing, Last::Cut)),
+            None => request,
+        };
         Answer::Face(self.grpc.call(request), Some(held))
     }
 
@@ -111,7 +132,7 @@ impl Faces {
             return Answer::now(at_gate("http", &request, answer, &self.limits.metrics));
         }
         let answer = match self.gate.admit(&mut request, peer) {
-            Admitted::Yes => self.face(request),
+            Admitted::Yes(standing) => self.face(request, standing),
             Admitted::No(stop) => self.stop(&request, stop),
             Admitted::Later(known) => self.later(known, request, peer),
         };
@@ -134,7 +155,7 @@ impl Faces {
         Answer::Other(Box::pin(async move {
             known.await;
             match faces.gate.admit_at_last(&mut request, &peer) {
-                Ok(()) => faces.face(request).await,
+                Ok(standing) => faces.face(request, standing).await,
                 Err(stop) => faces.stop(&request, stop).await,
             }
         }))

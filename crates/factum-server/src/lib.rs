@@ -13,6 +13,7 @@ mod grpc;
 mod http;
 mod idle;
 pub mod json;
+mod lasting;
 mod machine;
 mod messages;
 mod metrics;

@@ -142,6 +142,20 @@ struct Page {
     before: Option<(Hash, Timestamp)>,
 }
 
+impl Page {
+    /// Whose it is, if it is worth something, until it ends or something else does.
+    fn good(&self, now: Timestamp, until: Option<Timestamp>) -> Found {
+        let ends = [self.token.expires_at, until].into_iter().flatten().min();
+        match self.token.is_good(now) {
+            true => Found::Good(
+                self.principal.clone(),
+                ends.unwrap_or(Timestamp::from_micros(u64::MAX)),
+            ),
+            false => Found::Worthless,
+        }
+    }
+}
+
 /// All tokens, by their ids.
 #[derive(Clone, Default)]
 pub(crate) struct Book {
@@ -152,8 +166,8 @@ pub(crate) struct Book {
 /// Whose something is.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// Somebody's who is known.
-    Good(Principal),
+    /// Somebody's who is known, until this moment at the latest.
+    Good(Principal, Timestamp),
     /// That of somebody who was known.
     Worthless,
     Nobody,
@@ -168,24 +182,30 @@ impl Book {
         self.pages.get(&id).map(|page| &page.token)
     }
 
-    /// Whose token was presented, if it is worth something now.
-    pub(crate) fn find(&self, id: TokenId, presented: &Hash, now: Timestamp) -> Option<&Principal> {
-        let page = self.pages.get(&id)?;
-        let before = page.before.as_ref().filter(|(_, until)| now < *until);
+    /// Whose secret was presented. A secret of a token that is not there takes as long.
+    pub(crate) fn of_secret(&self, id: TokenId, presented: &Hash, now: Timestamp) -> Found {
+        let page = self.pages.get(&id);
+        let hash = page.and_then(|page| page.hash).unwrap_or(*presented);
+        let before = page.and_then(|page| page.before).filter(|(_, until)| now < *until);
         // Both are compared, whatever the first comparison says.
-        let fits = page.hash.as_ref().is_some_and(|hash| presented.is(hash))
-            | before.is_some_and(|(hash, _)| presented.is(hash));
-        (fits && page.token.is_good(now)).then_some(&page.principal)
+        let is_before = before.filter(|(hash, _)| presented.is(hash));
+        let fits = presented.is(&hash);
+        let Some(page) = page.filter(|page| page.hash.is_some()) else { return Found::Nobody };
+        match (fits, is_before) {
+            (true, _) => page.good(now, None),
+            (false, Some((_, until))) => page.good(now, Some(until)),
+            (false, None) => Found::Nobody,
+        }
     }
 
     /// Whose certificate was shown. The most exact of its names that was ever given rights decides, be
     /// it good or not: so one certificate can be shut out whose other names are those of many.
-    pub(crate) fn of(&self, shown: &Shown, now: Timestamp) -> Found {
+    pub(crate) fn of_certificate(&self, shown: &Shown, now: Timestamp) -> Found {
         let mut named = shown.identities.iter().filter_map(|name| self.certificates.get(name));
         let Some(tokens) = named.next() else { return Found::Nobody };
         let mut pages = tokens.iter().filter_map(|id| self.pages.get(id));
         match pages.find(|page| page.token.is_good(now)) {
-            Some(page) if shown.is_good(now) => Found::Good(page.principal.clone()),
+            Some(page) if shown.is_good(now) => page.good(now, Some(shown.ends)),
             _ => Found::Worthless,
         }
     }
@@ -272,7 +292,7 @@ mod tests {
 
     fn opens(book: &Book, secret: &Secret, now: u64) -> bool {
         let (id, hash) = presented(secret.reveal()).expect("a token");
-        book.find(id, &hash, at(now)).is_some()
+        matches!(book.of_secret(id, &hash, at(now)), Found::Good(..))
     }
 
     #[test]

@@ -8,19 +8,16 @@ use factum_store::BoxFuture;
 use http::{Extensions, Request};
 
 use super::{
-    Access, Principal, Shown, Who,
+    Access, Principal, Shown, Standing, Who,
     hosts::{Hosts, Origin},
 };
 use crate::{Config, api::ApiError, observe::TraceContext, tls::Tls};
 
-/// Paths that a stranger may ask too; each ends before a `/` or at the end.
-const OPEN: [&str; 5] = [
-    "/health",
-    "/ready",
-    "/problems",
-    "/grpc.health.v1.Health/Check",
-    "/grpc.health.v1.Health/Watch",
-];
+/// Paths that a stranger may ask too, and nothing below them but what explains each problem.
+const OPEN: [&str; 5] =
+    ["/health", "/ready", PROBLEMS, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"];
+
+const PROBLEMS: &str = "/problems";
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -45,8 +42,8 @@ pub(crate) enum Stop {
 
 /// What becomes of a request at the gate.
 pub(crate) enum Admitted {
-    /// It goes on to its face.
-    Yes,
+    /// It goes on to its face, for as long as whoever asks is who they are.
+    Yes(Option<Standing>),
     No(Stop),
     /// It has to be asked again when this has ended.
     Later(BoxFuture<'static, ()>),
@@ -75,12 +72,12 @@ impl Gate {
 
     /// Finds out who asks, and has it known to whoever answers.
     pub(crate) fn admit<B>(&self, request: &mut Request<B>, peer: &Peer) -> Admitted {
-        match self.access.who(request.headers(), peer.shown.as_deref()) {
-            Who::Known(principal) => {
+        match self.access.who(request.headers(), peer.shown.as_ref()) {
+            Who::Known(principal, standing) => {
                 request.extensions_mut().insert(principal);
-                Admitted::Yes
+                Admitted::Yes(standing)
             }
-            _ if is_open(request.uri().path()) => Admitted::Yes,
+            _ if is_open(request.uri().path()) => Admitted::Yes(None),
             Who::AskAgain(later) => Admitted::Later(later),
             Who::Stranger => Admitted::No(self.stranger(peer)),
         }
@@ -91,9 +88,9 @@ impl Gate {
         &self,
         request: &mut Request<B>,
         peer: &Peer,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Standing>, Stop> {
         match self.admit(request, peer) {
-            Admitted::Yes => Ok(()),
+            Admitted::Yes(standing) => Ok(standing),
             Admitted::No(stop) => Err(stop),
             Admitted::Later(_) => Err(self.stranger(peer)),
         }
@@ -114,9 +111,8 @@ impl Principal {
 }
 
 fn is_open(path: &str) -> bool {
-    OPEN.iter().any(|open| {
-        path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    let problem = path.strip_prefix(PROBLEMS).and_then(|rest| rest.strip_prefix('/'));
+    OPEN.contains(&path) || problem.is_some_and(|name| !name.contains('/'))
 }
 
 #[cfg(test)]
@@ -128,7 +124,19 @@ mod tests {
         for path in ["/health", "/problems", "/problems/bug", "/grpc.health.v1.Health/Check"] {
             assert!(is_open(path), "{path}");
         }
-        for path in ["/", "/healthy", "/v1/ledgers", "/v1/health", "//health", "/problem", ""] {
+        for path in [
+            "/",
+            "/healthy",
+            "/health/",
+            "/health/../v1/ledgers",
+            "/v1/ledgers",
+            "/v1/health",
+            "//health",
+            "/problem",
+            "/problems/../docs",
+            "/grpc.health.v1.Health/List",
+            "",
+        ] {
             assert!(!is_open(path), "{path}");
         }
     }

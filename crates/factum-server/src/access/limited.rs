@@ -4,29 +4,21 @@
 //! Hidden events leave no trace but their positions: how many there are is told by every head and
 //! every gap. Nothing else depends on whether a hidden event matches what was asked for.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use factum_store::{
     Append, AppendError, BoxFuture, BoxStream, ByteString, Condition, Direction, EventId, Head,
     IdempotencyKey, Invalid, Ledger, Page, Position, Query, Read, ReadError, Receipt,
     RecordedEvent, Signal, StreamInfo, StreamName, Subscribe, Timestamp,
 };
-use futures_lite::Stream;
 
-use super::scope::Scope;
+use super::{scope::Scope, seen::Seen};
 
 /// The field of what is invalid because of somebody's rights.
 pub(crate) const YOUR_RIGHTS: &str = "your rights";
 
 /// Positions that one read looks at when what may be seen can't be said in a query.
 const WINDOW: u64 = 4_096;
-/// Hidden events after which a subscription says how far it is.
-const PROGRESS_EVERY: u64 = 1_024;
-
 /// A ledger, as far as somebody may see and write it.
 pub(crate) struct Limited {
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -139,7 +131,7 @@ impl Ledger for Limited {
         // exactly what may be seen, or has nothing to do with what was asked for.
         let query = if narrowed.exactly { narrowed.query } else { self.reads.query() };
         let signals = self.ledger.subscribe(Subscribe { query, after });
-        Box::pin(Seen { signals, asked, reads: self.reads.clone(), hidden: 0 })
+        Box::pin(Seen::new(signals, asked, self.reads.clone(), Arc::clone(&self.ledger)))
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Head, ReadError>> {
@@ -174,42 +166,5 @@ impl Ledger for Limited {
 
     fn refuses_appends(&self) -> Option<String> {
         self.ledger.refuses_appends()
-    }
-}
-
-/// The signals of a subscription, without hidden events and those that were not asked for.
-struct Seen {
-    signals: BoxStream<Result<Signal, ReadError>>,
-    asked: Query,
-    reads: Scope,
-    /// Events that were left out since it last said something.
-    hidden: u64,
-}
-
-impl Stream for Seen {
-    type Item = Result<Signal, ReadError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        loop {
-            match std::task::ready!(this.signals.as_mut().poll_next(cx)) {
-                Some(Ok(Signal::Event(event))) => {
-                    let sees = this.reads.has(&event.event_type, &event.tags);
-                    if sees && this.asked.matches(&event) {
-                        this.hidden = 0;
-                        return Poll::Ready(Some(Ok(Signal::Event(event))));
-                    }
-                    this.hidden += 1;
-                    if this.hidden >= PROGRESS_EVERY {
-                        this.hidden = 0;
-                        return Poll::Ready(Some(Ok(Signal::Progress(event.position))));
-                    }
-                }
-                other => {
-                    this.hidden = 0;
-                    return Poll::Ready(other);
-                }
-            }
-        }
     }
 }

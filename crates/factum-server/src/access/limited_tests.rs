@@ -299,3 +299,43 @@ fn who_may_only_append_reads_nothing_by_other_ways() {
     block_on(ledger.append(keyed)).expect("appends");
     assert!(block_on(writer.receipt(key("p"))).expect("looks").is_some());
 }
+
+/// What retention hides of a stream is hidden from whoever asks for the stream by name, however they
+/// are limited, by reading and by following.
+#[test]
+fn what_is_hidden_of_a_stream_is_hidden_from_limited_readers_of_it() {
+    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+    let stream = StreamName::new("s").expect("a name");
+    let event = |n: usize| {
+        let name = event_type(TYPES[n % 3]);
+        NewEvent::new(name, n.to_string()).in_stream(stream.clone())
+    };
+    block_on(ledger.append(Append::new((0..9).map(event)))).expect("appends");
+    let info = block_on(ledger.stream(stream.clone())).expect("is there");
+    block_on(ledger.append(info.truncate(factum_store::Revision(4)).expect("can be")))
+        .expect("appends");
+    let whole = |query: &Query, ledger: &dyn Ledger| -> Vec<u64> {
+        let page = block_on(ledger.read(Read::new(query.clone()))).expect("reads");
+        page.events.iter().map(|event| event.position.0).collect()
+    };
+    for rights in [["read on l types order.*"], ["read on l types order.placed,order.paid"]] {
+        let limited = limited(&ledger, &rights);
+        let named = QueryItem::stream(stream.clone());
+        let paid = QueryItem::types([event_type("order.paid")]);
+        for (items, expected) in [
+            (vec![named.clone()], vec![5, 7, 8]),
+            // Who does not ask by the stream's name sees what is hidden of it until it is dropped.
+            (vec![named, paid], vec![2, 5, 7, 8]),
+        ] {
+            let query = Query { items };
+            assert_eq!(whole(&query, &limited), expected, "{rights:?} {query:?}");
+            let after = Position::START;
+            let mut signals = limited.subscribe(Subscribe { query, after });
+            let mut told = Vec::new();
+            while let Some(Ok(Signal::Event(event))) = block_on(signals.next()) {
+                told.push(event.position.0);
+            }
+            assert_eq!(told, expected, "{rights:?}, following");
+        }
+    }
+}

@@ -16,6 +16,8 @@ mod principal;
 mod rights;
 mod scope;
 mod secret;
+mod seen;
+mod standing;
 mod tokens;
 
 pub(crate) use audit::Audit;
@@ -32,6 +34,7 @@ pub(crate) use principal::{Extent, Principal};
 pub use rights::{Right, Verb};
 pub(crate) use scope::Scope;
 pub use secret::Secret;
+pub(crate) use standing::Standing;
 pub(crate) use tokens::now;
 pub use tokens::{ACCESS_LEDGER, NewToken, Tokens, is_system_ledger};
 
@@ -42,6 +45,7 @@ use http::{HeaderMap, header};
 
 use book::Found;
 use jwt::Judged;
+use secret::presented;
 
 /// Finds out who asks.
 pub(crate) struct Access {
@@ -65,14 +69,10 @@ impl Access {
     /// Who sent a request with these headers (over HTTP) or this metadata (over gRPC), on a connection
     /// on which this certificate was shown. A token is more than a certificate, which may be only how
     /// one gets here. Whatever is wrong is answered in the same way: a stranger learns nothing from it.
-    pub(crate) fn who(&self, headers: &HeaderMap, shown: Option<&Shown>) -> Who {
+    pub(crate) fn who(&self, headers: &HeaderMap, shown: Option<&Arc<Shown>>) -> Who {
         let mut said = headers.get_all(header::AUTHORIZATION).iter();
         match (said.next(), said.next()) {
-            (None, _) => match shown.map_or(Found::Nobody, |shown| self.tokens.of(shown)) {
-                Found::Good(principal) => Who::Known(principal),
-                Found::Nobody if !self.required => Who::Known(Principal::everybody()),
-                Found::Nobody | Found::Worthless => Who::Stranger,
-            },
+            (None, _) => self.who_shows(shown),
             (Some(said), None) => match said.to_str().ok().and_then(bearer) {
                 Some(token) => self.whose(token),
                 None => Who::Stranger,
@@ -81,16 +81,36 @@ impl Access {
         }
     }
 
+    /// Who shows a certificate, or nothing at all.
+    fn who_shows(&self, shown: Option<&Arc<Shown>>) -> Who {
+        let of = |shown: &Arc<Shown>| self.tokens.of_certificate(shown, tokens::now());
+        match (shown.map_or(Found::Nobody, of), shown) {
+            (Found::Good(principal, _), Some(shown)) => {
+                let tokens = Arc::clone(&self.tokens);
+                let standing = Standing::Certificate(tokens, Arc::clone(shown));
+                Who::Known(principal, Some(standing))
+            }
+            (Found::Nobody, _) if !self.required => Who::Known(Principal::everybody(), None),
+            _ => Who::Stranger,
+        }
+    }
+
     /// Whose token this is.
     fn whose(&self, token: &str) -> Who {
-        if let Some(principal) = self.tokens.find(token) {
-            return Who::Known(principal);
+        if let Some((id, hash)) = presented(token) {
+            return match self.tokens.of_secret(id, &hash, tokens::now()) {
+                Found::Good(principal, _) => {
+                    let standing = Standing::Secret(Arc::clone(&self.tokens), id, hash);
+                    Who::Known(principal, Some(standing))
+                }
+                Found::Worthless | Found::Nobody => Who::Stranger,
+            };
         }
         let Some(jwt) = self.jwt.as_ref().filter(|_| jwt::looks_like_one(token)) else {
             return Who::Stranger;
         };
         match jwt.judge(token) {
-            Judged::Known(principal) => Who::Known(principal),
+            Judged::Known(principal, end) => Who::Known(principal, Some(Standing::Until(end))),
             Judged::Stranger => Who::Stranger,
             Judged::KeyUnknown => match jwt.newer_keys() {
                 Some(keys) => Who::AskAgain(Box::pin(keys)),
@@ -102,7 +122,8 @@ impl Access {
 
 /// Who asks, as far as it is known.
 pub(crate) enum Who {
-    Known(Principal),
+    /// Until they no longer are, if that can be.
+    Known(Principal, Option<Standing>),
     Stranger,
     /// That is known when this has ended.
     AskAgain(BoxFuture<'static, ()>),

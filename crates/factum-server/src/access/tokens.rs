@@ -9,15 +9,14 @@ use factum_store::{
     Append, EventType, Invalid, Ledger, NewEvent, Query, QueryItem, Read, RecordedEvent, Tag,
     Timestamp,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::{
     audit::Audit,
     book::{Book, Entry, Found, Token, TokenId},
     certificate::{Identity, Shown},
-    principal::Principal,
     rights::Right,
-    secret::{Secret, presented},
+    secret::{Hash, Secret},
 };
 
 /// The ledger of a data directory that says who may what: tokens, and what was refused to whom.
@@ -48,6 +47,7 @@ pub struct Tokens {
     ledger: Arc<dyn Ledger>,
     audit: Arc<Audit>,
     book: ArcSwap<Book>,
+    changes: watch::Sender<()>,
     /// One change at a time.
     changing: Mutex<()>,
 }
@@ -80,7 +80,8 @@ impl Tokens {
             next = page.next;
         }
         let audit = Arc::new(Audit::new(Arc::clone(&ledger)));
-        Ok(Self { ledger, audit, book: ArcSwap::from_pointee(book), changing: Mutex::default() })
+        let (book, changes) = (ArcSwap::from_pointee(book), watch::Sender::default());
+        Ok(Self { ledger, audit, book, changes, changing: Mutex::default() })
     }
 
     /// What else is recorded there.
@@ -168,15 +169,19 @@ impl Tokens {
         self.record(Entry::Revoked { token: id, by: by.to_owned() }).await
     }
 
-    /// Whose token this text is, if it is worth something at this moment.
-    pub(crate) fn find(&self, text: &str) -> Option<Principal> {
-        let (id, hash) = presented(text)?;
-        self.book.load().find(id, &hash, now()).cloned()
+    /// Whose secret this is at a moment.
+    pub(crate) fn of_secret(&self, id: TokenId, hash: &Hash, now: Timestamp) -> Found {
+        self.book.load().of_secret(id, hash, now)
     }
 
-    /// Whose certificate this is, if it is worth something at this moment.
-    pub(crate) fn of(&self, shown: &Shown) -> Found {
-        self.book.load().of(shown, now())
+    /// Whose certificate this is at a moment.
+    pub(crate) fn of_certificate(&self, shown: &Shown, now: Timestamp) -> Found {
+        self.book.load().of_certificate(shown, now)
+    }
+
+    /// Tells whenever a token was made, rotated or revoked.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// Whether none was ever made.
@@ -220,6 +225,7 @@ impl Tokens {
         let mut book = Book::clone(&self.book.load());
         book.heed(entry, receipt.recorded_at);
         self.book.store(Arc::new(book));
+        self.changes.send_replace(());
         self.get(id)
     }
 }

@@ -1,8 +1,10 @@
 //! The service `grpc.health.v1.Health`: whether each service can do its work. It names no ledger, so
 //! it can be asked by whoever only needs to know whether to worry.
 
+use std::sync::Arc;
+
 use futures_lite::stream;
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tonic::{Request, Response, Status, server::NamedService};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
@@ -13,8 +15,8 @@ use factum_proto::v1::{
     commands_server::CommandsServer, ledgers_server::LedgersServer, views_server::ViewsServer,
 };
 
-use super::{Answers, Face};
-use crate::{connection::stop, umadb};
+use super::{Answers, Face, failure};
+use crate::{access::Principal, api::ApiError, connection::stop, umadb};
 
 /// The services that can be asked about; the empty name is the server as a whole.
 const SERVICES: [&str; 5] = [
@@ -46,9 +48,13 @@ impl Health for Face {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        let place = match Principal::of(request.extensions()) {
+            Ok(_) => None,
+            Err(_) => Some(self.place()?),
+        };
         let known = SERVICES.contains(&request.into_inner().service.as_str());
-        let watched = (self.clone(), known, None);
-        let answers = stream::unfold(watched, |(mut face, known, told)| async move {
+        let watched = (self.clone(), place, known, None);
+        let answers = stream::unfold(watched, |(mut face, place, known, told)| async move {
             loop {
                 // Before it is looked how it is: so the last word is that of the end.
                 let last = *face.stopping.borrow();
@@ -57,7 +63,7 @@ impl Health for Face {
                     false => answer(ServingStatus::ServiceUnknown),
                 };
                 if told.as_ref() != Some(&now) {
-                    return Some((Ok(now), (face, known, Some(now))));
+                    return Some((Ok(now), (face, place, known, Some(now))));
                 }
                 if last {
                     return None;
@@ -71,6 +77,12 @@ impl Health for Face {
 }
 
 impl Face {
+    /// A place for a stranger who watches: a stream that costs something for as long as it is open.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let place = Arc::clone(&self.watches).try_acquire_owned();
+        place.map_err(|_| failure::status(ApiError::Busy { what: "strangers who watch" }))
+    }
+
     async fn serving(&self) -> HealthCheckResponse {
         let stopping = *self.stopping.borrow();
         let fine = self.api.ready(stopping).await.is_ready();

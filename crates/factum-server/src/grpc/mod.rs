@@ -26,7 +26,7 @@ use factum_proto::{
     },
 };
 use futures_lite::Stream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Status, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
 
@@ -48,11 +48,17 @@ struct Face {
     api: Arc<Api>,
     heartbeat: Duration,
     stopping: watch::Receiver<bool>,
+    /// Places of strangers who watch the server's health.
+    watches: Arc<Semaphore>,
 }
+
+/// Strangers who watch the server's health at a time.
+const WATCHES_MAX: usize = 64;
 
 /// The services, by their paths.
 pub(crate) fn router(api: Arc<Api>, config: &Config, stopping: watch::Receiver<bool>) -> Router {
-    let face = Face { api, heartbeat: config.heartbeat, stopping };
+    let watches = Arc::new(Semaphore::new(WATCHES_MAX));
+    let face = Face { api, heartbeat: config.heartbeat, stopping, watches };
     let bytes_max = config.message_bytes_max;
     let routes = Routes::new(LedgersServer::new(face.clone()).max_decoding_message_size(bytes_max))
         .add_service(CommandsServer::new(face.clone()).max_decoding_message_size(bytes_max))

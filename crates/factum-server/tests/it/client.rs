@@ -61,6 +61,10 @@ impl Answer {
         document
     }
 
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self::parse(bytes)
+    }
+
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
         let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");

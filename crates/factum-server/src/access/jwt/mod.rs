@@ -10,6 +10,7 @@ mod verify;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use factum_store::Timestamp;
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ use self::{
     keys::{Found, Keys},
     verify::ALGORITHMS,
 };
-use super::{Principal, Right};
+use super::{Principal, Right, tokens::now};
 
 pub use self::settings::JwtSettings;
 
@@ -44,7 +45,8 @@ struct Judge {
 
 /// What was found of a token.
 pub(crate) enum Judged {
-    Known(Principal),
+    /// Until this moment.
+    Known(Principal, Timestamp),
     Stranger,
     /// It is signed with a key that is not known. Perhaps the issuer has a new one.
     KeyUnknown,
@@ -106,12 +108,22 @@ impl Judge {
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         match decode::<Map<String, Value>>(token, key, &validation) {
-            Ok(token) => self.principal(&token.claims).map_or(Judged::Stranger, Judged::Known),
+            Ok(token) => match (self.principal(&token.claims), self.end(&token.claims)) {
+                // The library's clock has whole seconds only.
+                (Some(principal), Some(end)) if now() < end => Judged::Known(principal, end),
+                _ => Judged::Stranger,
+            },
             Err(error) => {
                 tracing::debug!("a JWT is worth nothing: {error}");
                 Judged::Stranger
             }
         }
+    }
+
+    /// When the token ends, by a clock that goes as wrong as it may.
+    fn end(&self, claims: &Map<String, Value>) -> Option<Timestamp> {
+        let seconds = claims.get("exp")?.as_f64()? + self.settings.leeway.as_secs_f64();
+        Some(Timestamp::from_micros((seconds * 1e6) as u64))
     }
 
     fn principal(&self, claims: &Map<String, Value>) -> Option<Principal> {

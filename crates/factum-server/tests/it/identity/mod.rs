@@ -6,3 +6,5 @@ mod client;
 pub(crate) mod issuer;
 mod jwt;
 pub(crate) mod secure;
+mod standing;
+mod strangers;
