@@ -35,5 +35,6 @@ PYTHON
   server=
 }
 
-against --dir "$work/empty"
+mkdir "$work/backups"
+against --dir "$work/empty" --set backup_dir="$work/backups"
 against --dir "$work/demo" --demo
