@@ -22,6 +22,9 @@ pub struct Setting {
 /// Parts of a name that say that the value is nobody's business.
 const SECRET: [&str; 5] = ["secret", "password", "token", "credential", "header"];
 
+/// How a source begins that is a flag with the value in it.
+const SET: &str = "flag --set ";
+
 impl Setting {
     /// The same, for others to see. Of a secret only whether there is one; of an address no
     /// password that is in it.
@@ -31,7 +34,13 @@ impl Setting {
             _ if is_secret(&self.key) => json!("(not shown)"),
             value => without_passwords(value),
         };
-        Self { value: hidden(&self.value), said: self.said.as_ref().map(hidden), ..self.clone() }
+        // A flag that says a setting has its value in it.
+        let from = match self.from.strip_prefix(SET) {
+            Some(rest) => format!("{SET}{}", rest.split('=').next().unwrap_or_default()),
+            None => self.from.clone(),
+        };
+        let (value, said) = (hidden(&self.value), self.said.as_ref().map(hidden));
+        Self { value, said, from, ..self.clone() }
     }
 }
 
@@ -113,7 +122,9 @@ mod tests {
         );
         let mut said = setting("x_token", json!("s3cret"));
         said.said = Some(json!("s3cret"));
+        said.from = "flag --set x_token=s3cret".to_owned();
         assert!(!format!("{:?}", said.shown()).contains("s3cret"));
+        assert_eq!(said.shown().from, "flag --set x_token");
     }
 
     #[test]

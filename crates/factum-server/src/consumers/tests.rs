@@ -15,6 +15,7 @@ use factum_store::{
     NewEvent, Page, Position, Query, Read, ReadError, Receipt, RecordedEvent, Signal, StreamInfo,
     StreamName, Subscribe, Timestamp, memory::MemoryLedger,
 };
+use futures_lite::future::poll_once;
 use tokio::sync::watch;
 
 use super::{Drawn, GroupName, Groups, NewGroup};
@@ -153,5 +154,25 @@ async fn a_group_that_was_written_whole_again_goes_on_where_it_was() {
     assert_eq!(world.draw().await.given[0].event.position, Position(1_051));
     let acked = |group: &mut factum_consumers::Group, _| group.durable().acked;
     assert_eq!(world.groups.step("l", &world.name, acked).await.expect("is answered"), 1_050);
+    world.groups.close().await;
+}
+
+/// Events that nobody has seen are not lost to whoever waits next, nor is their attempt counted.
+#[tokio::test]
+async fn what_is_handed_to_somebody_who_has_gone_is_given_back() {
+    let world = World::new(1).await;
+    for _ in 0..20 {
+        let wait = Duration::from_secs(30);
+        let mut drawing = Box::pin(world.groups.draw("l", &world.name, "c".into(), 1, wait));
+        assert!(poll_once(&mut drawing).await.is_none(), "it was asked, and is not answered yet");
+        let in_flight = |group: &mut factum_consumers::Group, _| group.status().in_flight;
+        while world.groups.step("l", &world.name, in_flight).await.expect("is answered") == 0 {}
+        drop(drawing);
+        let drawn = world.draw().await;
+        assert_eq!((drawn.given.len(), drawn.given[0].delivery.attempt), (1, 1));
+        let id = drawn.given[0].delivery.id;
+        let back = move |group: &mut factum_consumers::Group, _| group.give_back(id);
+        world.groups.step("l", &world.name, back).await.expect("is answered");
+    }
     world.groups.close().await;
 }
