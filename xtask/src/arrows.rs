@@ -44,6 +44,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     ("factum-domain", &["tokio", "rand", "rusqlite", "axum", "rustix"]),
     ("factum-consumers", &["tokio", "rand", "serde_json", "rusqlite", "axum", "rustix"]),
     ("factum-sqlite", &["tokio", "axum"]),
+    ("factum", &["opentelemetry"]),
     ("factum-client", &["rusqlite", "factum-engine", "factum-domain"]),
 ];
 

@@ -48,3 +48,21 @@ fn a_server_is_started_from_a_file_and_a_wrong_file_starts_none() {
     factum(["serve", "--config", "/nowhere.toml"]).exits(4).says(&["/nowhere.toml"]);
     factum(["serve", "--set", "log=nonsense=1=2"]).exits(2).says(&["log"]);
 }
+
+#[test]
+fn where_spans_go_is_said_by_a_setting_or_by_the_standard_variables() {
+    let home = tempfile::tempdir().expect("a directory");
+    let dir = home.path().to_str().expect("text");
+    let serve = |set: &[&str], variables: &[(&str, &str)]| -> crate::harness::Run {
+        let mut serve = command(["serve", "--listen", "127.0.0.1:0", "--dir", dir]);
+        serve.args(set).envs(variables.iter().copied());
+        serve.output().expect("the binary runs").into()
+    };
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "the collector over there");
+    serve(&[], &[endpoint]).exits(2).says(&[endpoint.1, "otlp_endpoint", "try:"]);
+    let set = ["--set", "otlp_endpoint=over here"];
+    serve(&set, &[endpoint]).exits(2).says(&["over here"]);
+    let http = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
+    serve(&[], &[endpoint, http]).exits(2).says(&["over gRPC", "4317"]);
+}
