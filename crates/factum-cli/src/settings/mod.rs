@@ -254,6 +254,22 @@ mod tests {
         assert_eq!((server.hosts, server.body_bytes_max), (vec!["c".into(), "d".into()], 2 << 20));
     }
 
+    /// The example of docs/access.md.
+    #[test]
+    fn a_table_of_an_issuer_and_its_roles_is_one_setting() {
+        let document = include_str!("../../../../docs/access.md");
+        let file = document.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+        let jwt = load(file.expect("an example"), &[], &[]).expect("is fine").server.jwt;
+        let jwt = jwt.expect("is there");
+        assert_eq!((&*jwt.audience, &*jwt.claim), ("factum", "/realm_access/roles"));
+        assert_eq!(jwt.roles["teller"], ["append,read on shop"]);
+        let text = r#"{ issuer = "https://a", audience = "b", leeway = "5s" }"#;
+        let jwt = load("", &[("FACTUM_JWT", text)], &[]).expect("is fine").server.jwt;
+        assert_eq!(jwt.map(|jwt| jwt.leeway), Some(Duration::from_secs(5)));
+        let unknown = refused("[jwt]\nissuer = \"a\"\naudience = \"b\"\nkeys = 1\n", &[], &[]);
+        assert!(unknown.contains("jwt") && unknown.contains("keys"), "{unknown}");
+    }
+
     #[test]
     fn what_is_unknown_or_wrong_is_refused_with_its_place() {
         let unknown = refused("dir = \"x\"\n\nconections_max = 5\n", &[], &[]);

@@ -5,6 +5,8 @@
 mod audit;
 mod book;
 mod certificate;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gate;
 mod hosts;
 mod jwt;

@@ -9,9 +9,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, Issuer, 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::{
-    TlsConnector,
+    TlsAcceptor, TlsConnector,
     client::TlsStream,
-    rustls::{ClientConfig, RootCertStore, crypto::ring},
+    rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring},
 };
 
 use crate::{
@@ -40,6 +40,20 @@ impl Authority {
     /// Its own certificate, as PEM.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
+    }
+
+    /// What a server of this name receives connections with.
+    pub(crate) fn acceptor(&self, name: &str) -> TlsAcceptor {
+        let (certificate, key) =
+            self.sign(vec![SanType::DnsName(name.try_into().expect("a name"))]);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth();
+        let chain = vec![CertificateDer::from(certificate.der().to_vec())];
+        let config = builder.with_single_cert(chain, key).expect("fit together");
+        TlsAcceptor::from(Arc::new(config))
     }
 
     /// A certificate as these say, and its key.

@@ -3,6 +3,8 @@
 //! stranger, in the same words as for any other token.
 
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod keyring;
 mod keys;
 mod settings;

@@ -21,9 +21,10 @@ use ring::{
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// A key pair, by the algorithm that it signs with.
 pub(crate) enum Key {
@@ -148,21 +149,34 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     pub(crate) async fn start() -> Self {
+        Self::listening(None).await
+    }
+
+    /// The same over TLS, at `https://localhost`.
+    pub(crate) async fn over_tls(acceptor: TlsAcceptor) -> Self {
+        Self::listening(Some(acceptor)).await
+    }
+
+    async fn listening(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let listener = listener.expect("listens");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let address = listener.local_addr().expect("an address");
+        let url = match &tls {
+            None => format!("http://{address}"),
+            Some(_) => format!("https://localhost:{}", address.port()),
+        };
         let says = Arc::new(Says::default());
         let issuer = Self { url: url.clone(), says: Arc::clone(&says) };
         tokio::spawn(async move {
-            while let Ok((mut connection, _)) = listener.accept().await {
-                let mut asked = Vec::new();
-                while !asked.ends_with(b"\r\n\r\n") {
-                    if connection.read_buf(&mut asked).await.unwrap_or(0) == 0 {
-                        break;
+            while let Ok((connection, _)) = listener.accept().await {
+                match &tls {
+                    None => says.speak(connection, &url).await,
+                    Some(tls) => {
+                        if let Ok(connection) = tls.accept(connection).await {
+                            says.speak(connection, &url).await;
+                        }
                     }
                 }
-                let answer = says.answer(&String::from_utf8_lossy(&asked), &url);
-                let _ = connection.write_all(answer.as_bytes()).await;
             }
         });
         issuer
@@ -203,6 +217,18 @@ impl Issuer {
 }
 
 impl Says {
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin>(&self, mut connection: S, url: &str) {
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            if connection.read_buf(&mut asked).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let answer = self.answer(&String::from_utf8_lossy(&asked), url);
+        let _ = connection.write_all(answer.as_bytes()).await;
+        let _ = connection.shutdown().await;
+    }
+
     fn answer(&self, asked: &str, url: &str) -> String {
         let path = asked.split(' ').nth(1).unwrap_or_default();
         let body = match path {

@@ -8,7 +8,10 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::issuer::{Issuer, Key, encoded, in_seconds, unsigned};
-use crate::guarded::{EVENTS, Guarded, learnt, one_event, reopened};
+use crate::{
+    guarded::{EVENTS, Guarded, learnt, one_event, reopened},
+    tls::Authority,
+};
 
 /// A server that believes an issuer, which has this key.
 async fn believing(key: &Key, change: impl FnOnce(&mut JwtSettings)) -> (Guarded, Issuer) {
@@ -282,6 +285,29 @@ async fn keys_can_be_in_a_file_and_roles_in_a_claim() {
     server.post(&bearer(json!(["teller"])), EVENTS, &one_event()).await.ok();
     server.get(&bearer(json!(["read on bank"])), EVENTS).await.problem("unknown-ledger");
     assert_eq!(issuer.asked(), 0);
+}
+
+/// Keys over TLS are those of whom the settings believe, and of nobody else.
+#[tokio::test]
+async fn an_issuer_over_tls_is_believed_by_its_certificate() {
+    let (key, authority) = (Key::new("EdDSA"), Authority::new());
+    let issuer = Issuer::over_tls(authority.acceptor("localhost")).await;
+    issuer.has(&[key.jwk("one")]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let opened = async |authority: &Authority, name: &str| {
+        let ca = dir.path().join(name);
+        std::fs::write(&ca, authority.pem()).expect("is written");
+        let mut settings = issuer.settings();
+        settings.ca = Some(ca);
+        let server = Guarded::with(|config| config.jwt = Some(settings)).await;
+        let ann = issuer.bearer(&key, "one", "ann", &["read on bank"]);
+        server.get(&ann, EVENTS).await.status
+    };
+    assert!(issuer.url.starts_with("https://"));
+    assert_eq!(opened(&authority, "ours.pem").await, 200);
+    assert_eq!(issuer.asked(), 1);
+    assert_eq!(opened(&Authority::new(), "other.pem").await, 401);
+    assert_eq!(issuer.asked(), 1, "nobody else's keys are asked for");
 }
 
 #[tokio::test]
