@@ -72,7 +72,9 @@ impl Api {
             true => commands.run_here(do_all(ledger, appends)).await,
             false => commands.run(do_all(ledger, appends)).await,
         }?;
-        end_append(tracing, None);
+        let mut failed = answers.iter().filter_map(|answer| answer.as_ref().err());
+        // Of several the first that failed is told.
+        end_append(tracing, failed.next().map(|error| error.clone().into()).as_ref());
         for (answer, bytes) in answers.iter().zip(bytes) {
             match answer {
                 Ok(receipt) => self.count_append(name, began, bytes, Ok(receipt)),

@@ -7,6 +7,9 @@ use opentelemetry::KeyValue;
 use super::{Api, ApiError};
 use crate::observe::{Span, TraceContext};
 
+/// Endings that are no answer to what was asked.
+const FAULTS: [&str; 3] = ["busy", "failed", "outcome_unknown"];
+
 impl Api {
     /// An append of so many events is handed in.
     pub(super) fn begin_append(
@@ -24,16 +27,12 @@ impl Api {
     }
 }
 
-/// It is durable, or was not done.
+/// It is durable, or was not done; the words are those of the metrics.
 pub(super) fn end_append(span: Option<Span>, error: Option<&ApiError>) {
     let Some(mut span) = span else { return };
-    let ending = match error {
-        None => "done",
-        Some(ApiError::Conflict(_)) => "conflict",
-        Some(_) => "refused",
-    };
+    let ending = error.map_or("accepted", ApiError::ending);
     span.say(KeyValue::new("factum.ending", ending));
-    span.end(None);
+    span.end(FAULTS.contains(&ending).then_some(ending));
 }
 
 /// What is done from here on is part of the span, or else of what the caller said.

@@ -32,7 +32,7 @@ impl RequestSpan {
         let (name, attributes, called) = match face {
             "grpc" => {
                 let called = path.trim_start_matches('/');
-                let service = called.rsplit_once('/').map_or(called, |(service, _)| service);
+                let service = called.split_once('/').map_or(called, |(service, _)| service);
                 // A client can make up services; those that there are have a route.
                 let service = if route == "none" { "grpc" } else { service };
                 let said = vec![text("rpc.system", "grpc"), text("rpc.service", service)];
@@ -58,7 +58,7 @@ impl RequestSpan {
         let (name, fault) = match self.called {
             Some(called) => {
                 if status != UNIMPLEMENTED {
-                    let method = called.rsplit_once('/').map_or("", |(_, method)| method);
+                    let method = called.split_once('/').map_or("", |(_, method)| method);
                     self.span.say(text("rpc.method", method));
                     self.span.rename(called);
                 }

@@ -32,7 +32,6 @@ const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// Makes spans.
 pub(crate) struct Tracer {
     tracer: SdkTracer,
-    provider: SdkTracerProvider,
     counts: SpanCounts,
     ending: watch::Sender<bool>,
     exporting: Mutex<Option<JoinHandle<()>>>,
@@ -71,17 +70,15 @@ impl Tracer {
         let provider =
             SdkTracerProvider::builder().with_span_processor(queue).with_resource(resource).build();
         let tracer = provider.tracer("factum");
-        Ok(Some(Arc::new(Self { tracer, provider, counts, ending, exporting })))
+        Ok(Some(Arc::new(Self { tracer, counts, ending, exporting })))
     }
 
     pub(crate) fn counts(&self) -> &SpanCounts {
         &self.counts
     }
 
-    /// Sends what is left, and makes no more.
+    /// Sends what is left. Spans that end later are dropped, and counted.
     pub(crate) async fn close(&self) {
-        // What its processor would do is nothing.
-        let _ = self.provider.shutdown();
         self.ending.send_replace(true);
         let exporting = self.exporting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(exporting) = exporting

@@ -223,7 +223,31 @@ async fn an_append_carries_its_trace_to_who_follows_over_each_face() {
     let called = collected.one("factum.v1.Ledgers/Append");
     is_child_of(&appends[1].1, &called);
     assert_eq!((hex(&called.parent_span_id), called.kind()), (CALLER.into(), SpanKind::Server));
+    assert!(appends.iter().all(|(_, span)| said(&span.attributes)["factum.ending"] == "accepted"));
     assert_eq!(said(&called.attributes)["rpc.grpc.status_code"], "0");
+}
+
+#[tokio::test]
+async fn what_a_client_makes_up_is_no_name_of_a_span_and_a_conflict_is_no_error() {
+    let (collected, url) = Collected::listening(false).await;
+    let world = traced(&url).await;
+    world.get("/v1/made-up").await.problem("unknown-route");
+    let mut grpc = Request::new("POST", "/factum.v1.Ledgers/MadeUp");
+    grpc.headers.push(("Content-Type", "application/grpc"));
+    grpc.body(b"\0\0\0\0\0").send(world.address).await;
+    let body = r#"{"events":[{"type":"a","data":1}],"conditions":[{"stream":"s","revision":3}]}"#;
+    world.post("/v1/ledgers/bank/events", body).await.problem("conflict");
+    world.stop().await;
+    let all = collected.all();
+    let names: Vec<_> = all.iter().map(|span| &*span.name).collect();
+    let expected = ["GET none", "factum.v1.Ledgers", "append", "POST /v1/ledgers/{ledger}/events"];
+    assert_eq!(names, expected);
+    let append = collected.one("append");
+    assert_eq!(said(&append.attributes)["factum.ending"], "conflict");
+    let errors = all.iter().filter(|span| {
+        span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32)
+    });
+    assert_eq!(errors.count(), 0);
 }
 
 #[tokio::test]
