@@ -35,8 +35,8 @@ pub(crate) struct Receiving {
     pub(crate) said: fn(ApiError) -> Status,
 }
 
-/// The room that the messages of a request take: those that were received, until they are taken to
-/// be worked on, or the request is answered.
+/// The room that the messages of a request take: until it is taken by who works on them, or the
+/// request is answered; of a stream of messages, until the next one comes.
 #[derive(Clone, Default)]
 pub(crate) struct Held(Arc<Mutex<Option<Share>>>);
 
@@ -148,6 +148,10 @@ where
         let this = self.get_mut();
         loop {
             if let Some(len) = this.next_len() {
+                if this.how.many && this.asking.is_none() {
+                    // The last one was read. Whoever still works on it has taken its room.
+                    drop(this.held.take());
+                }
                 if let Err(error) = ready!(this.poll_room(cx, len)) {
                     return Poll::Ready(Some(Err((this.how.said)(error).into())));
                 }
@@ -244,6 +248,20 @@ mod tests {
         let (mut cut, _held) = messages(&room(), false, vec![message(3)[..4].to_vec()], true);
         assert_eq!(next(&mut cut).await.expect("is passed on").expect("as it is").len(), 4);
         assert!(next(&mut cut).await.is_none());
+    }
+
+    /// Whoever is done with a message when it was read need not say so.
+    #[tokio::test]
+    async fn the_room_of_a_stream_is_that_of_one_message() {
+        let room = room();
+        let parts = vec![message(3_000); 100];
+        let (mut messages, _held) = messages(&room, true, parts, true);
+        let mut came = 0;
+        while let Some(part) = next(&mut messages).await {
+            came += part.expect("there is room").len();
+        }
+        assert_eq!(came, 100 * 3_005);
+        assert!(room.take_now(2_000).is_none() && room.take_now(1_000).is_some());
     }
 
     #[tokio::test(start_paused = true)]
