@@ -6,13 +6,13 @@ use axum::{
     extract::{Path, Request, State},
     response::Response,
 };
-use factum::{BackupReport, Damage, Fault, VerifyReport};
+use factum::{BackupReport, Damage, VerifyReport};
 use factum_store::{Invalid, Position};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{super::streams::Nothing, begun};
+use super::begun;
 use crate::{
     access::Principal,
     api::{JOB_WAIT_MAX, Job, JobId, Outcome, Task},
@@ -22,6 +22,7 @@ use crate::{
         known::Known,
         parameters::Parameters,
         problem::{Problem, ProblemJson},
+        streams::Nothing,
     },
     json, schema,
 };
@@ -188,15 +189,11 @@ impl JobJson {
             }
             Outcome::Cancelled => Self { state: StateName::Cancelled, ..done },
             Outcome::Failed(fault) => {
-                let problem = Some(problem(fault.clone()).document());
+                let problem = Some(Problem::from(fault.clone()).document());
                 Self { state: StateName::Failed, problem, ..done }
             }
         }
     }
-}
-
-fn problem(fault: Fault) -> Problem {
-    Problem::from(fault)
 }
 
 impl VerifiedJson {

@@ -11,10 +11,9 @@ use factum_store::Position;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::streams::Nothing;
 use crate::{
     access::Principal,
-    http::{Shared, answer::ok, problem::Problem},
+    http::{Shared, answer::ok, problem::Problem, streams::Nothing},
     json, schema,
 };
 
