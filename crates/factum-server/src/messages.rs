@@ -261,7 +261,7 @@ mod tests {
             came += part.expect("there is room").len();
         }
         assert_eq!(came, 100 * 3_005);
-        assert!(room.take_now(2_000).is_none() && room.take_now(1_000).is_some());
+        assert!(room.take_now(2_100).is_none() && room.take_now(1_000).is_some());
     }
 
     #[tokio::test(start_paused = true)]
