@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ApiError, room::Room};
+use super::{ApiError, query_threads::QueryThreads, room::Room};
 use crate::{Config, metrics::PlacesNow};
 
 /// Looks of subscriptions at a time: each is short, and all subscriptions take turns.
@@ -47,10 +47,12 @@ pub(crate) struct Bulkheads {
 impl Bulkheads {
     pub(crate) fn new(config: &Config) -> Self {
         let of = |what, places| Bulkhead::new(what, places, config.patience);
+        let threads = Arc::new(QueryThreads::new(config.queries_max.saturating_mul(2)));
+        let on_theirs = |bulkhead| Bulkhead { threads: Some(Arc::clone(&threads)), ..bulkhead };
         Self {
             commands: of("commands", config.commands_max),
-            queries: of("queries", config.queries_max),
-            waiting_queries: of("queries", config.queries_max),
+            queries: on_theirs(of("queries", config.queries_max)),
+            waiting_queries: on_theirs(of("queries", config.queries_max)),
             subscriptions: of("subscriptions", config.subscriptions_max),
             consumers: of("consumers", config.consumers_max),
             compactions: of("compactions", 1),
@@ -81,13 +83,15 @@ pub(crate) struct Bulkhead {
     patience: Duration,
     /// How many found no place in time.
     refused: AtomicU64,
+    /// Where its work waits; the server's own threads unless it has some.
+    threads: Option<Arc<QueryThreads>>,
 }
 
 impl Bulkhead {
     pub(super) fn new(what: &'static str, places: usize, patience: Duration) -> Self {
         let all = places.clamp(1, Semaphore::MAX_PERMITS);
         let (places, refused) = (Arc::new(Semaphore::new(all)), AtomicU64::new(0));
-        Self { what, all, places, patience, refused }
+        Self { what, all, places, patience, refused, threads: None }
     }
 
     pub(super) fn now(&self) -> PlacesNow {
@@ -143,7 +147,8 @@ impl Bulkhead {
     {
         let place = self.enter().await?;
         let runtime = Handle::current();
-        let working = tokio::task::spawn_blocking(move || {
+        let threads = self.threads.as_ref().map_or_else(Handle::current, |own| own.handle());
+        let working = threads.spawn_blocking(move || {
             let done = runtime.block_on(work);
             drop(place);
             done

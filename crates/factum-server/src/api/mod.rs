@@ -24,6 +24,7 @@ mod metrics;
 mod page;
 mod position_at;
 mod projectors;
+mod query_threads;
 mod ready;
 mod receipt;
 mod remote_append;
