@@ -174,6 +174,7 @@ fn the_container_file_starts_and_asks_what_there_is() {
     let pairs = variables[0].split(' ').filter_map(|pair| pair.split_once('='));
     let pairs: Vec<_> = pairs.collect();
     assert_eq!(pairs.len(), 5);
+    assert_eq!(variables[1..], ["MALLOC_ARENA_MAX=2"], "docs/deployment.md says why");
     let mut config = command(["config", "--json"]);
     let shown = config.envs(pairs.iter().copied()).output().expect("the binary runs");
     let shown = Run::from(shown).ok().json();
