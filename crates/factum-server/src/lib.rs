@@ -19,6 +19,7 @@ mod messages;
 mod metrics;
 mod observe;
 mod peers;
+mod plain_name;
 mod rates;
 mod schema;
 mod server;

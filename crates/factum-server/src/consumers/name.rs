@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use factum_store::{Invalid, StreamName};
 
+use crate::plain_name::plain_name;
+
 /// A checked name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct GroupName(String);
@@ -29,11 +31,7 @@ impl FromStr for GroupName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-        let good =
-            text.bytes().all(fits) && (1..=64).contains(&text.len()) && !text.starts_with('-');
-        let problem = "must be 1 to 64 of a-z, 0-9, _ and -, not beginning with -";
-        good.then(|| Self(text.to_owned())).ok_or_else(|| Invalid::new("group", problem))
+        plain_name("group", text).map(Self)
     }
 }
 

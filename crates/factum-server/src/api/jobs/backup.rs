@@ -13,7 +13,7 @@ use factum_store::{Invalid, Timestamp};
 use tokio::sync::watch;
 
 use super::{Api, ApiError, Job, Outcome, Task};
-use crate::access::Principal;
+use crate::{access::Principal, plain_name::plain_name};
 
 /// Backups that a list has at most.
 const LISTED_MAX: usize = 1_000;
@@ -135,11 +135,7 @@ impl FromStr for BackupName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-        let good =
-            text.bytes().all(fits) && (1..=64).contains(&text.len()) && !text.starts_with('-');
-        let problem = "must be 1 to 64 of a-z, 0-9, _ and -, not beginning with -";
-        good.then(|| Self(text.to_owned())).ok_or_else(|| Invalid::new("name", problem))
+        plain_name("name", text).map(Self)
     }
 }
 
