@@ -116,7 +116,7 @@ MINUTES ?= 10
 soak:
 	cargo build --release --locked --bin factum --bin factum-crash
 	$(CRASH) soak --minutes $(MINUTES)
-	$(CRASH) soak --minutes $(MINUTES) --server
+	MALLOC_ARENA_MAX=2 $(CRASH) soak --minutes $(MINUTES) --server
 
 # Every decoder, RUNS inputs each, chosen by libFuzzer: make fuzz RUNS=10000000
 # The flags are those of cargo-fuzz without a sanitizer, which a stable compiler takes.

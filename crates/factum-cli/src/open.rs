@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use factum::{
-    App, Domain, Fault, LedgerFacts, Store,
+    App, Domain, Fault, LedgerFacts, Store, StoreOptions,
     store::{AppendError, Conflict, Ledger, ReadError, StreamState},
 };
 use serde_json::json;
@@ -19,6 +19,11 @@ pub(crate) const DEFAULT_LEDGER: &str = "default";
 /// The data directory, to be written; it is made if it is missing.
 pub(crate) fn store(dir: &Path) -> Result<Store, Failure> {
     Store::open(url(dir)?).map_err(failure)
+}
+
+/// The same, with what it may take of the machine.
+pub(crate) fn store_with(dir: &Path, options: StoreOptions) -> Result<Store, Failure> {
+    Store::open_with(url(dir)?, options).map_err(failure)
 }
 
 /// The data directory, to be written, if there is one.

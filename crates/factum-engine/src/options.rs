@@ -50,7 +50,7 @@ impl Default for Options {
             limits: Limits::default(),
             segment_bytes_max: 64 << 20,
             write_ahead_bytes: 4 << 20,
-            index_cache: IndexCache::with_bytes(64 << 20),
+            index_cache: IndexCache::with_bytes(IndexCache::BYTES),
             background: true,
             compress: false,
             #[cfg(feature = "sabotage")]

@@ -36,3 +36,4 @@ pub use config::{Config, ServeError};
 pub use server::Server;
 pub use settings::Setting;
 pub use tls::TlsFiles;
+pub use units::bytes;

@@ -16,15 +16,19 @@ pub(crate) mod span {
     }
 }
 
-/// A number of bytes.
-pub(crate) mod bytes {
+/// A number of bytes, for `#[serde(with = "bytes")]`: `64MiB`, or a plain number.
+pub mod bytes {
     use std::{fmt, marker::PhantomData};
 
     use serde::{Deserializer, Serializer, de};
 
     const UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
-    pub(crate) fn serialize<N, S>(bytes: &N, to: S) -> Result<S::Ok, S::Error>
+    /// As the largest unit that it is a whole number of.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<N, S>(bytes: &N, to: S) -> Result<S::Ok, S::Error>
     where
         N: Copy + TryInto<u64>,
         S: Serializer,
@@ -39,7 +43,11 @@ pub(crate) mod bytes {
         }
     }
 
-    pub(crate) fn deserialize<'de, N, D>(from: D) -> Result<N, D::Error>
+    /// A text with a unit, or a number of bytes.
+    ///
+    /// # Errors
+    /// What is neither.
+    pub fn deserialize<'de, N, D>(from: D) -> Result<N, D::Error>
     where
         N: TryFrom<u64>,
         D: Deserializer<'de>,

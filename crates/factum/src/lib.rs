@@ -42,7 +42,9 @@ pub use fold::{FoldAnswer, FoldHandle, FoldRead};
 pub use key::append_key;
 pub use observe::{Ending, Observed, Observer, Step};
 #[cfg(all(feature = "embedded", feature = "sqlite"))]
-pub use open::{Compact, Compacted, Damage, LedgerReport, SegmentReport, Store, VerifyReport};
+pub use open::{
+    Compact, Compacted, Damage, LedgerReport, SegmentReport, Store, StoreOptions, VerifyReport,
+};
 #[cfg(any(all(feature = "embedded", feature = "sqlite"), feature = "remote"))]
 pub use opening::Opening;
 pub use outcome::{Done, Outcome, Token};

@@ -13,9 +13,9 @@ use std::{
 };
 
 pub use factum_engine::{Compact, Compacted};
-use factum_engine::{DataDir, EngineError, EngineLedger, Options};
+use factum_engine::{DataDir, EngineError, EngineLedger, IndexCache, Options};
 use factum_sqlite::SqliteViews;
-use factum_store::{Ledger, Position, Timestamp};
+use factum_store::{Invalid, Ledger, Position, Timestamp};
 
 use crate::{App, AppBuilder, Fault};
 
@@ -24,6 +24,38 @@ use crate::{App, AppBuilder, Fault};
 pub struct Store {
     pub(crate) dir: PathBuf,
     pub(crate) data: Arc<DataDir>,
+}
+
+/// What an opened data directory may take of the machine. Directories that were written with other
+/// options are opened as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// A file of events is closed when the next batch would make it longer than this many bytes;
+    /// from 64 KiB to 2 GiB. 64 MiB: what opening reads at most, and what bounds the index of the newest
+    /// events, which is in memory (some 100 bytes an event).
+    pub segment_bytes_max: u64,
+    /// Bytes of index files that are kept in memory at most, for all ledgers together. 64 MiB.
+    pub index_cache_bytes: u64,
+}
+
+impl StoreOptions {
+    /// Each segment is two files that are open: with shorter ones a ledger would have too many.
+    const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        let segment_bytes_max = Options::default().segment_bytes_max;
+        Self { segment_bytes_max, index_cache_bytes: IndexCache::BYTES }
+    }
+}
+
+impl From<StoreOptions> for Options {
+    fn from(options: StoreOptions) -> Self {
+        let StoreOptions { segment_bytes_max, index_cache_bytes } = options;
+        let index_cache = IndexCache::with_bytes(index_cache_bytes);
+        Self { segment_bytes_max, index_cache, ..Self::default() }
+    }
 }
 
 /// What `inspect` says of a ledger.
@@ -94,8 +126,20 @@ impl Store {
     /// [`Fault::Locked`], [`Fault::NewerFormat`], [`Fault::NotADataDirectory`], [`Fault::ReadOnly`],
     /// [`Fault::Full`], [`Fault::Corrupt`]; [`Fault::Unsupported`] for a URL of another store.
     pub fn open(url: &str) -> Result<Self, Fault> {
+        Self::open_with(url, StoreOptions::default())
+    }
+
+    /// The same, with what it may take of the machine.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`Fault::Invalid`] for files of events that are too long or too short.
+    pub fn open_with(url: &str, options: StoreOptions) -> Result<Self, Fault> {
+        if options.segment_bytes_max < StoreOptions::SEGMENT_BYTES_MIN {
+            let problem = format!("is less than {}", StoreOptions::SEGMENT_BYTES_MIN);
+            return Err(Invalid::new("segment_bytes_max", problem).into());
+        }
         let dir = local_path(url)?;
-        let data = DataDir::open(&dir, Options::default())?;
+        let data = DataDir::open(&dir, options.into())?;
         Ok(Self { dir, data: Arc::new(data) })
     }
 

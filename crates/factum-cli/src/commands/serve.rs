@@ -153,7 +153,7 @@ impl Serve {
     }
 
     async fn prepare(&self, settings: Settings) -> Result<(Server, Vec<String>), Failure> {
-        let store = open::store(&settings.program.dir)?;
+        let store = open::store_with(&settings.program.dir, settings.program.store())?;
         if self.demo {
             demo::import_into(&store).await?;
         }

@@ -14,6 +14,8 @@ const WHAT: &[(&str, &str)] = &[
     ("dir", "the data directory; `retail-demo` with `--demo`"),
     ("log", "what is logged: `error`, `warn`, `info`, `debug`, `trace`, or levels by module (`warn,factum_server=debug`)"),
     ("log_format", "`text` for people, `json` for machines: one document a line"),
+    ("segment_bytes_max", "bytes of a file of events before the next is begun: what a start reads at most, and what bounds the index of the newest events in memory"),
+    ("index_cache_bytes", "bytes of index files kept in memory at most, for all ledgers together"),
     ("listen", "where it listens; port 0 takes a free one"),
     ("insecure_listen_beyond_loopback", "listen where other machines reach it though there is no TLS, or no token is wanted: what is said can be read and changed on the way"),
     ("require_token", "who presents no token is a stranger, on this machine too; beyond it that is always so"),

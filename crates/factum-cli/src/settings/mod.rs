@@ -10,7 +10,8 @@ mod layers;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use factum_server::{Config, Setting};
+use factum::StoreOptions;
+use factum_server::{Config, Setting, bytes};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -28,6 +29,11 @@ pub(crate) struct Program {
     /// What is logged: a level, or levels by module.
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
+    /// See [`StoreOptions`].
+    #[serde(with = "bytes")]
+    pub(crate) segment_bytes_max: u64,
+    #[serde(with = "bytes")]
+    pub(crate) index_cache_bytes: u64,
 }
 
 /// How a log line is written.
@@ -42,7 +48,17 @@ pub(crate) enum LogFormat {
 
 impl Default for Program {
     fn default() -> Self {
-        Self { dir: "factum-data".into(), log: "warn".into(), log_format: LogFormat::Text }
+        let StoreOptions { segment_bytes_max, index_cache_bytes } = StoreOptions::default();
+        let (dir, log, log_format) = ("factum-data".into(), "warn".into(), LogFormat::Text);
+        Self { dir, log, log_format, segment_bytes_max, index_cache_bytes }
+    }
+}
+
+impl Program {
+    /// How the data directory is opened.
+    pub(crate) fn store(&self) -> StoreOptions {
+        let &Self { segment_bytes_max, index_cache_bytes, .. } = self;
+        StoreOptions { segment_bytes_max, index_cache_bytes }
     }
 }
 

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{harness::command, harness::factum, serve::Server};
+use crate::{
+    harness::{command, factum},
+    serve::{Server, post},
+};
 
 fn setting(document: &Value, key: &str) -> (Value, String) {
     let all = document["settings"].as_array().expect("a list");
@@ -47,6 +50,29 @@ fn a_server_is_started_from_a_file_and_a_wrong_file_starts_none() {
     run.says(&["factum.toml:2", "hearbeat", "heartbeat", "try:"]);
     factum(["serve", "--config", "/nowhere.toml"]).exits(4).says(&["/nowhere.toml"]);
     factum(["serve", "--set", "log=nonsense=1=2"]).exits(2).says(&["log"]);
+}
+
+#[test]
+fn files_of_events_are_as_long_as_was_set() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (dir, text) = (home.path().join("data"), "x".repeat(40 << 10));
+    let set = ["--set", "segment_bytes_max=64KiB", "--set", "index_cache_bytes=1MiB"];
+    let server = Server::start(&dir, &set);
+    let events = format!(r#"{{"events":[{{"type":"noted","data":"{text}"}}]}}"#);
+    for _ in 0..4 {
+        let answer = post(&server.address, "/v1/ledgers/default/events", &events);
+        assert_eq!(answer.expect("it answers").0, 200);
+    }
+    drop(server);
+    let files = fs::read_dir(dir.join("ledgers/default")).expect("a ledger");
+    let paths = files.map(|file| file.expect("a file").path());
+    let logs = paths.filter(|path| path.extension().is_some_and(|it| it == "log")).count();
+    assert!(logs >= 4, "{logs} files of events: none has room for two of them");
+    let dir = dir.to_str().expect("text");
+    for length in ["4GiB", "1KiB"] {
+        let set = format!("segment_bytes_max={length}");
+        factum(["serve", "--dir", dir, "--set", &set]).exits(2).says(&["segment_bytes_max"]);
+    }
 }
 
 #[test]

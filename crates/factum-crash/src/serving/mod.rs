@@ -9,15 +9,17 @@ mod web;
 use std::{
     path::Path,
     process::Child,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::{
+    process::{
+        Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setpriority_process, setrlimit,
+    },
+    thread::gettid,
+};
 
 use self::{
     judge::{Row, Seen},
@@ -26,6 +28,10 @@ use self::{
 };
 use crate::{places::Places, server, soak};
 
+/// What is kept in memory up to a number of bytes is to be full within the first minute: from then on
+/// whatever grows is a leak. And files of events end often.
+const SERVE: &[&str] =
+    &["--demo", "--set", "segment_bytes_max=16MiB", "--set", "index_cache_bytes=8MiB"];
 /// Connections that ask nothing.
 const IDLE: usize = 1_000;
 /// Files that this process has open beside them.
@@ -34,6 +40,8 @@ const FILES_BESIDE: u64 = 200;
 const COMMANDERS: usize = 4;
 const APPENDERS: usize = 2;
 const READERS: u64 = 8;
+/// As far behind as the threads that answer them.
+const READERS_NICE: i32 = 10;
 const FOLLOWERS: usize = 3;
 const SLOW: usize = 16;
 /// A soak that is shorter than this is only to see that nothing is wrong: it has a row for each third,
@@ -46,7 +54,7 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 pub(crate) fn run(minutes: f64, factum: Option<&Path>, places: &Places) -> anyhow::Result<()> {
     let home = places.make("soak-server")?;
     open_files()?;
-    let (mut server, address) = server::start(factum, &home.dir, &["--demo"])?;
+    let (mut server, address) = server::start(factum, &home.dir, SERVE)?;
     let seen = watched(&mut server, address, minutes).with_context(|| home.keep());
     let ended = end(&mut server);
     let seen = seen?;
@@ -81,7 +89,7 @@ fn watched(server: &mut Child, address: String, minutes: f64) -> anyhow::Result<
         false => (minutes.round() as usize, Duration::from_secs(60)),
     };
     let watch =
-        Watch { pid: server.id(), row, most: Mutex::default(), over: AtomicBool::new(false) };
+        Watch { pid: server.id(), row, resident: AtomicU64::new(0), over: AtomicBool::new(false) };
     println!("{}", Row::HEAD);
     let (alone, load) = (Load::new(address.clone()), Load::new(address));
     std::thread::scope(|scope| {
@@ -99,17 +107,17 @@ fn watched(server: &mut Child, address: String, minutes: f64) -> anyhow::Result<
         let seen = alone_row.and_then(|alone_row| {
             println!("  alone {alone_row}");
             let rows = if alone.faults().is_empty() { rows } else { 0 };
-            let rows = mixed(&load, &watch, rows)?;
+            let (unread, rows) = mixed(&load, &watch, rows)?;
             let faults = [alone.faults(), load.faults()].concat();
-            Ok(Seen { alone: alone_row, rows, faults, idle: IDLE as u64 })
+            Ok(Seen { unread, rows, faults, idle: IDLE as u64 })
         });
         watch.over.store(true, Ordering::Relaxed);
         seen
     })
 }
 
-/// Everything at once, and what it came to minute by minute.
-fn mixed(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<Vec<Row>> {
+/// First everything but reads, then everything; what it came to minute by minute.
+fn mixed(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<(Row, Vec<Row>)> {
     let seen = std::thread::scope(|scope| {
         scope.spawn(|| load.work("idle connections", |load| idle::keep(load, IDLE)));
         for number in 0..COMMANDERS {
@@ -120,12 +128,6 @@ fn mixed(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<Vec<Row>> {
             scope.spawn(|| load.work("appends", Load::appends));
             scope.spawn(|| load.work("appends over gRPC", Load::remote_appends));
         }
-        for seed in 0..READERS {
-            scope.spawn(move || load.work("reads", |load| load.reads(seed)));
-        }
-        for seed in READERS..READERS + 2 {
-            scope.spawn(move || load.work("reads over gRPC", |load| load.remote_reads(seed)));
-        }
         for _ in 0..FOLLOWERS {
             scope.spawn(|| load.work("following", Load::follows));
         }
@@ -133,17 +135,20 @@ fn mixed(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<Vec<Row>> {
         for _ in 0..SLOW {
             scope.spawn(|| load.work("following slowly", Load::follows_slowly));
         }
-        let mut seen = Vec::new();
-        for minute in 1..=rows {
-            let row = watch.row(load)?;
-            println!("{minute:>7} {row}");
-            seen.push(row);
-            if !load.faults().is_empty() {
-                break;
-            }
+        let unread = watch.row(load).inspect(|row| println!(" unread {row}"));
+        for seed in 0..READERS {
+            scope.spawn(move || load.work("reads", |load| elsewhere(|| load.reads(seed))));
         }
+        for seed in READERS..READERS + 2 {
+            scope.spawn(move || {
+                load.work("reads over gRPC", |load| elsewhere(|| load.remote_reads(seed)))
+            });
+        }
+        let seen = unread.and_then(|unread| Ok((unread, minutes(load, watch, rows)?)));
         load.end();
-        Ok(seen)
+        // Who follows over gRPC may wait for something to be told, and there is nobody left to append.
+        load.work("the last append", Load::append_one);
+        seen
     });
     if load.faults().is_empty() {
         let (head, recorded) = (load.head()?, load.recorded.load(Ordering::Relaxed));
@@ -152,12 +157,34 @@ fn mixed(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<Vec<Row>> {
     seen
 }
 
+/// Does what machines of their own would do without taking processors from the server: whoever
+/// commands is not to be slowed by a reader's parsing.
+fn elsewhere<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    setpriority_process(Some(gettid()), READERS_NICE).context("stepping back")?;
+    work()
+}
+
+/// What it comes to minute by minute, until something is wrong.
+fn minutes(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<Vec<Row>> {
+    let mut seen = Vec::new();
+    for minute in 1..=rows {
+        let row = watch.row(load)?;
+        println!("{minute:>7} {row}");
+        seen.push(row);
+        if !load.faults().is_empty() {
+            break;
+        }
+    }
+    Ok(seen)
+}
+
 /// The server, as it looks from outside.
 struct Watch {
     pid: u32,
     /// How long a row is.
     row: Duration,
-    most: Mutex<(u64, u64)>,
+    /// Bytes resident at most since the last row.
+    resident: AtomicU64,
     over: AtomicBool,
 }
 
@@ -165,9 +192,7 @@ impl Watch {
     fn sample(&self) {
         while !self.over.load(Ordering::Relaxed) {
             if let Some(now) = soak::look(self.pid) {
-                let mut most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
-                most.0 = most.0.max(now.resident);
-                most.1 = if most.1 == 0 { now.handles } else { most.1.min(now.handles) };
+                self.resident.fetch_max(now.resident, Ordering::Relaxed);
             }
             std::thread::sleep(SAMPLE_EVERY);
         }
@@ -183,10 +208,20 @@ impl Watch {
             true => connections(&load.address)?,
             false => 0,
         };
-        let most = &mut *self.most.lock().unwrap_or_else(PoisonError::into_inner);
-        let (resident, handles) = std::mem::take(most);
-        Ok(Row { resident, handles, connections, ..load.row() })
+        let files = others_open(self.pid)?.saturating_sub(connections);
+        let resident = self.resident.swap(0, Ordering::Relaxed);
+        Ok(Row { resident, files, connections, ..load.row() })
     }
+}
+
+/// What the server has open beside the files of its events, which grow with them.
+fn others_open(pid: u32) -> anyhow::Result<u64> {
+    let is_of_events = |target: &Path| {
+        target.extension().is_some_and(|extension| extension == "log" || extension == "idx")
+    };
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?;
+    let targets = open.flatten().filter_map(|open| std::fs::read_link(open.path()).ok());
+    Ok(targets.filter(|target| !is_of_events(target)).count() as u64)
 }
 
 /// How many connections the server says that it has.

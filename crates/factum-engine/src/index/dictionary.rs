@@ -34,10 +34,11 @@ impl DictionaryWriter {
     }
 
     /// The pages, and how many of them are buckets. The others are overflows.
-    pub(super) fn finish(&self) -> (PageRun, u32) {
+    pub(super) fn finish(self) -> (PageRun, u32) {
         let room = (BODY_BYTES - HEAD_BYTES) * FILL_PERCENT / 100;
         let buckets = self.entries.len().div_ceil(room).max(1) as u32;
-        let (mut run, mut spilled, mut rest) = (PageRun::default(), Vec::new(), &*self.entries);
+        let mut run = PageRun::for_pages(buckets);
+        let (mut spilled, mut rest) = (Vec::new(), &*self.entries);
         for bucket in 0..buckets {
             let mut pages = vec![(0_u16, Vec::new())];
             while let Some((term, entry)) = first_entry(rest) {

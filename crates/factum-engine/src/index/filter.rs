@@ -57,7 +57,7 @@ pub(super) fn pages_of(terms: &[Term]) -> (PageRun, u32) {
         let at = block_of(*term, blocks.len());
         blocks[at].iter_mut().zip(mask(*term)).for_each(|(word, bit)| *word |= bit);
     }
-    let mut run = PageRun::default();
+    let mut run = PageRun::for_pages(pages_for(blocks.len() as u32));
     for page in blocks.chunks(PAGE_BLOCKS) {
         let words = page.iter().flatten().flat_map(|word| word.to_le_bytes());
         run.push(&words.collect::<Vec<_>>());

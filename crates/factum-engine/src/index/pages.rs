@@ -64,6 +64,9 @@ pub struct IndexCache {
 }
 
 impl IndexCache {
+    /// Bytes of it unless something else is said.
+    pub const BYTES: u64 = 64 << 20;
+
     /// A cache of at most this many bytes: half for pages, half for filters.
     #[must_use]
     pub fn with_bytes(bytes: u64) -> Self {
@@ -166,6 +169,11 @@ pub(super) struct PageRun {
 }
 
 impl PageRun {
+    /// A run that is not moved while it has at most so many pages.
+    pub(super) fn for_pages(pages: u32) -> Self {
+        Self { bytes: Vec::with_capacity(pages as usize * PAGE_BYTES) }
+    }
+
     pub(super) fn pages(&self) -> u32 {
         (self.bytes.len() / PAGE_BYTES) as u32
     }
@@ -179,7 +187,7 @@ impl PageRun {
         page
     }
 
-    pub(super) fn append(&mut self, other: &Self) {
+    pub(super) fn append(&mut self, other: Self) {
         self.bytes.extend_from_slice(&other.bytes);
     }
 

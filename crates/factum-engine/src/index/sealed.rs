@@ -70,9 +70,10 @@ impl Contents {
             terms: known.len() as u64,
             segments: self.segments.iter().map(|(segment, _)| *segment).collect(),
         };
-        let mut file = PageRun::default();
+        // Each run goes when the file has it: an index in the making is in memory once, not twice.
+        let mut file = PageRun::for_pages(header.filter.then(0).first);
         file.push(&header.body());
-        [frames, packed, trees, dictionary, filter].iter().for_each(|run| file.append(run));
+        [frames, packed, trees, dictionary, filter].into_iter().for_each(|run| file.append(run));
         file.seal()
     }
 

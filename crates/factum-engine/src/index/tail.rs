@@ -175,9 +175,9 @@ impl Tail {
         let segments = vec![(covered, rows.collect())];
         let contents = Contents { first: self.first, last: self.last(), segments };
         contents.seal(|each| {
-            let mut terms: Vec<_> = (self.shards.iter())
-                .flat_map(|shard| shard.read().terms.keys().copied().collect::<Vec<_>>())
-                .collect();
+            let known = self.shards.iter().map(|shard| shard.read().terms.len()).sum();
+            let mut terms = Vec::with_capacity(known);
+            self.shards.iter().for_each(|shard| terms.extend(shard.read().terms.keys()));
             terms.sort_unstable();
             let mut places = Vec::new();
             for term in terms {

@@ -13,6 +13,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
     time::timeout,
 };
 
@@ -47,7 +48,7 @@ pub(crate) struct Bulkheads {
 impl Bulkheads {
     pub(crate) fn new(config: &Config) -> Self {
         let of = |what, places| Bulkhead::new(what, places, config.patience);
-        let threads = Arc::new(QueryThreads::new(config.queries_max.saturating_mul(2)));
+        let threads = Arc::new(QueryThreads::new());
         let on_theirs = |bulkhead| Bulkhead { threads: Some(Arc::clone(&threads)), ..bulkhead };
         Self {
             commands: of("commands", config.commands_max),
@@ -138,21 +139,30 @@ impl Bulkhead {
         Ok(work.await)
     }
 
-    /// Does work that may wait for a disk: on a thread that may block, so that it never holds up
-    /// those that answer others. Work that has begun is finished even when the asker goes away.
+    /// Does work that may wait for a disk: on a thread that may, so that it never holds up those
+    /// that answer others. Queries share a few, and take turns where their work is long. Work that
+    /// has begun is finished even when the asker goes away.
     pub(crate) async fn run<T, W>(&self, work: W) -> Result<T, ApiError>
     where
         T: Send + 'static,
         W: Future<Output = T> + Send + 'static,
     {
         let place = self.enter().await?;
-        let runtime = Handle::current();
-        let threads = self.threads.as_ref().map_or_else(Handle::current, |own| own.handle());
-        let working = threads.spawn_blocking(move || {
-            let done = runtime.block_on(work);
-            drop(place);
-            done
-        });
+        let working = match &self.threads {
+            Some(own) => own.handle().spawn(async move {
+                let done = work.await;
+                drop(place);
+                done
+            }),
+            None => {
+                let runtime = Handle::current();
+                spawn_blocking(move || {
+                    let done = runtime.block_on(work);
+                    drop(place);
+                    done
+                })
+            }
+        };
         working.await.map_err(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => ApiError::Stopping,

@@ -6,6 +6,7 @@ use factum_store::{Direction, Head, Ledger, Position, Query, Read, ReadError, Re
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::task::yield_now;
 
 use super::{Api, ApiError};
 use crate::{
@@ -49,24 +50,34 @@ impl ReadEvents {
     const BYTES: usize = 8 << 20;
     /// Events read at a time. A page is made of several reads, so that large events end it early.
     const STEP: usize = 32;
+    /// After so many reads others who read take their turn.
+    const TURN: u32 = 8;
     /// Reads that find nothing before a page ends without having looked at everything.
     const MISSES_MAX: u32 = 16;
 }
 
 impl Api {
-    pub(crate) async fn events(
+    /// Reads a page and makes an answer of it, where it was read: those who answer commands have
+    /// no part in that (G11).
+    pub(crate) async fn events<T: Send + 'static>(
         &self,
         principal: &Principal,
         request: ReadEvents,
-    ) -> Result<EventsPage, ApiError> {
+        make: impl FnOnce(EventsPage) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
         let ledger = self.ledger(principal, Verb::Read, &request.ledger)?;
         let (began, name) = (Began::now(), request.ledger.clone());
-        let answer = match self.bulkheads.queries.run(page(ledger, request)).await {
+        let reading = async move {
+            let page = page(ledger, request).await?;
+            let events = page.events.len();
+            Ok::<_, ReadError>((events, make(page)))
+        };
+        let answer = match self.bulkheads.queries.run(reading).await {
             Ok(answer) => answer.map_err(ApiError::from),
             Err(error) => Err(error),
         };
-        self.count_read(&name, began, &answer, |page| page.events.len());
-        answer
+        self.count_read(&name, began, &answer, |(events, _)| *events);
+        answer.map(|(_, made)| made)
     }
 }
 
@@ -74,7 +85,7 @@ async fn page(ledger: Arc<dyn Ledger>, request: ReadEvents) -> Result<EventsPage
     let ReadEvents { query, after, up_to, direction, limit, .. } = request;
     let first = Read { query, after, up_to, direction, limit };
     let (mut events, mut bytes, mut misses, mut head) = (Vec::new(), 0, 0, Head::default());
-    let mut next = Some(first);
+    let (mut next, mut looks) = (Some(first), 0);
     while let Some(read) = next.take() {
         let enough = events.len() >= limit || bytes >= ReadEvents::BYTES;
         if enough || misses >= ReadEvents::MISSES_MAX {
@@ -89,6 +100,11 @@ async fn page(ledger: Arc<dyn Ledger>, request: ReadEvents) -> Result<EventsPage
         events.extend(page.events);
         head = page.head;
         next = page.next;
+        looks += 1;
+        if looks % ReadEvents::TURN == 0 {
+            // Others take their turn.
+            yield_now().await;
+        }
     }
     let next = next.map(|read| match read.direction {
         Direction::Forward => Next::After(read.after),

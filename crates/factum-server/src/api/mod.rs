@@ -50,7 +50,7 @@ use bulkhead::Bulkheads;
 pub(crate) use command::RunCommand;
 pub(crate) use error::{ApiError, GroupError};
 pub(crate) use event::Which;
-pub(crate) use events::{Next, ReadEvents};
+pub(crate) use events::{EventsPage, Next, ReadEvents};
 pub(crate) use fold::AskFold;
 pub(crate) use given::GIVEN_ID;
 pub(crate) use groups::{

@@ -10,15 +10,17 @@ impl Api {
     /// unless one event alone has more (G12).
     pub(crate) const PAGE_EVENTS_MAX: usize = 1_024;
 
-    pub(crate) async fn page(
+    /// What is made of it is made where it was read.
+    pub(crate) async fn page<T: Send + 'static>(
         &self,
         principal: &Principal,
         ledger: &str,
         read: Read,
-    ) -> Result<Page, ApiError> {
+        make: impl FnOnce(Page) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
         let ledger = self.ledger(principal, Verb::Read, ledger)?;
         let limit = read.limit.min(Self::PAGE_EVENTS_MAX);
-        let page = async move { ledger.read(read.limit(limit)).await };
-        Ok(self.bulkheads.queries.run(page).await??)
+        let reading = async move { ledger.read(read.limit(limit)).await.map(make) };
+        Ok(self.bulkheads.queries.run(reading).await??)
     }
 }

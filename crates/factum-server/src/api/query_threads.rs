@@ -1,5 +1,8 @@
-//! [`QueryThreads`]: where queries wait for the disk and make something of what they find. The kernel
-//! lets these threads wait while others have work, so a flood of queries slows commands little (G11).
+//! [`QueryThreads`]: where queries wait for the disk and make something of what they find. They are
+//! few, take turns, and the kernel lets them wait while others have work, so a flood of queries slows
+//! commands little (G11).
+
+use std::thread::available_parallelism;
 
 use rustix::{
     process::{getpriority_process, setpriority_process},
@@ -7,8 +10,11 @@ use rustix::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// How far behind the others: a third of their share of a processor, when all of them want one.
-const NICE: i32 = 5;
+/// One for each processor, and never one alone: it may wait for the disk. More would not answer
+/// sooner, and whoever answers commands would have to share its processor with all of them.
+const THREADS_MIN: usize = 2;
+/// How far behind the others: a tenth of their share of a processor, when all of them want one.
+const NICE: i32 = 10;
 /// Further behind is nobody.
 const NICE_MAX: i32 = 19;
 
@@ -16,12 +22,13 @@ const NICE_MAX: i32 = 19;
 pub(crate) struct QueryThreads(Option<Runtime>);
 
 impl QueryThreads {
-    /// At most so many; they are made when they are wanted.
-    pub(crate) fn new(most: usize) -> Self {
-        let threads = Builder::new_current_thread()
+    pub(crate) fn new() -> Self {
+        let processors = available_parallelism().map_or(THREADS_MIN, usize::from);
+        let threads = Builder::new_multi_thread()
             .thread_name("query")
-            .max_blocking_threads(most.max(1))
+            .worker_threads(processors.max(THREADS_MIN))
             .on_thread_start(step_back)
+            .enable_time()
             .build();
         Self(threads.ok())
     }
@@ -57,8 +64,8 @@ mod tests {
     #[tokio::test]
     async fn g11_queries_wait_while_others_have_work() {
         let nice = || getpriority_process(Some(gettid())).expect("a priority");
-        let (threads, here) = (QueryThreads::new(2), nice());
-        let there = threads.handle().spawn_blocking(nice).await.expect("no panic");
+        let (threads, here) = (QueryThreads::new(), nice());
+        let there = threads.handle().spawn(async move { nice() }).await.expect("no panic");
         assert_eq!(there, (here + NICE).min(NICE_MAX));
         assert_eq!(nice(), here, "and nobody else is");
     }

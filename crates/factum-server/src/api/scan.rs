@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use factum_store::{Direction, Ledger, Position, Query, Read, ReadError, RecordedEvent};
+use tokio::task::yield_now;
 
 use super::{Api, ApiError, apps::Gone};
 use crate::access::{Principal, Verb};
@@ -120,6 +121,8 @@ async fn last(ledger: &dyn Ledger) -> Result<Option<Position>, ReadError> {
             return Ok(Some(last.position));
         }
         next = page.next;
+        // Others take their turn.
+        yield_now().await;
     }
     Ok(None)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use factum::{Answer, AsOf, ViewStatus};
+use factum::{Answer, AsOf, Fault, ViewStatus};
 use factum_store::Position;
 
 use super::{Api, ApiError};
@@ -35,11 +35,13 @@ impl AskView {
 }
 
 impl Api {
-    pub(crate) async fn ask(
+    /// What is made of the rows is made where they were read.
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         principal: &Principal,
         request: AskView,
-    ) -> Result<Answer, ApiError> {
+        make: impl FnOnce(Answer) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
         let AskView { ledger, view, key, after, as_of, cursor, limit, deadline } = request;
         let handle = self.app(principal, Verb::Read, &ledger)?.view(&view)?;
         let mut read = match &key {
@@ -60,19 +62,25 @@ impl Api {
             read = read.as_of(as_of);
         }
         let began = Began::now();
-        let answer = match bulkhead.run(read.into_future()).await {
+        let of_a_key = key.is_some();
+        let reading = async move {
+            let answer = read.await?;
+            Ok::<_, Fault>(match of_a_key && answer.rows.is_empty() {
+                true => Err(answer.freshness),
+                false => Ok(make(answer)),
+            })
+        };
+        let answer = match bulkhead.run(reading).await {
             Ok(answer) => answer.map_err(ApiError::from),
             Err(error) => Err(error),
         };
         let ending = answer.as_ref().err().map_or("answered", ApiError::ending);
         self.metrics.view_read([&ledger, &view], ending, began);
-        let answer = answer?;
-        match key {
-            Some(key) if answer.rows.is_empty() => {
-                Err(ApiError::UnknownKey { view, key, freshness: answer.freshness })
-            }
-            _ => Ok(answer),
-        }
+        answer?.map_err(|freshness| ApiError::UnknownKey {
+            view,
+            key: key.unwrap_or_default(),
+            freshness,
+        })
     }
 
     /// Where the views of a ledger stand.

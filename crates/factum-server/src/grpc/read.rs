@@ -63,16 +63,18 @@ impl Reading {
     async fn page(&mut self) -> Result<(), Status> {
         let Some(read) = self.next.take() else { return Ok(()) };
         let (limit, direction) = (read.limit, read.direction);
-        let page = self.face.api.page(&self.principal, &self.ledger, read).await;
-        let Page { events, next, head } = page.map_err(status)?;
-        let left = limit - events.len();
-        let bound = next.as_ref().map(bound);
+        let answers = move |Page { events, next, head }: Page| {
+            let (found, bound) = (events.len(), next.as_ref().map(bound));
+            (found, next, messages(events, direction, bound, head.into()))
+        };
+        let page = self.face.api.page(&self.principal, &self.ledger, read, answers).await;
+        let (found, next, messages) = page.map_err(status)?;
+        let left = limit - found;
         self.next = next.filter(|_| left > 0).map(|next| next.limit(left));
         // A page that found nothing is only worth a word when it is the last.
-        if events.is_empty() && self.next.is_some() {
-            return Ok(());
+        if found > 0 || self.next.is_none() {
+            self.ready = messages.into();
         }
-        self.ready = messages(events, direction, bound, head.into()).into();
         Ok(())
     }
 }

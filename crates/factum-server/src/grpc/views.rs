@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use factum::{AsOf, Freshness};
+use factum::{Answer, AsOf, Freshness};
 use factum_proto::{
     Failure, ledger,
     v1::{self, ask_request, views_server::Views},
@@ -39,14 +39,8 @@ impl Views for Face {
     ) -> Result<Response<v1::AskResponse>, Status> {
         let (principal, asked) = self.open(request)?;
         let question = question(asked).map_err(Failure::from)?;
-        let answer = self.api.ask(&principal, question).await.map_err(status)?;
-        let rows = answer.rows.into_iter();
-        Ok(Response::new(v1::AskResponse {
-            rows: rows.map(|row| v1::Row { key: row.key, document: row.document }).collect(),
-            next: answer.next,
-            freshness: Some(freshness(&answer.freshness)),
-            events_replayed: answer.replayed,
-        }))
+        let answer = self.api.ask(&principal, question, message).await.map_err(status)?;
+        Ok(Response::new(answer))
     }
 }
 
@@ -69,6 +63,16 @@ fn question(asked: v1::AskRequest) -> Result<AskView, Invalid> {
         limit,
         deadline: asked.deadline_millis.map(|millis| Duration::from_millis(millis.into())),
     })
+}
+
+fn message(answer: Answer) -> v1::AskResponse {
+    let rows = answer.rows.into_iter();
+    v1::AskResponse {
+        rows: rows.map(|row| v1::Row { key: row.key, document: row.document }).collect(),
+        next: answer.next,
+        freshness: Some(freshness(&answer.freshness)),
+        events_replayed: answer.replayed,
+    }
 }
 
 pub(super) fn freshness(freshness: &Freshness) -> v1::Freshness {

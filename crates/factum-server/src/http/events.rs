@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    api::{AppendEvents, Next, ReadEvents, SubscribeEvents, Which},
+    api::{AppendEvents, EventsPage, Next, ReadEvents, SubscribeEvents, Which},
     json::{EventJson, HeadJson, ReceiptJson},
     schema,
 };
@@ -102,12 +102,14 @@ async fn answer(
         }
         Form::Lines => lines::answer(shared, principal, wanted).await,
         Form::Page => {
-            let page = shared.api.events(principal, wanted).await?;
-            ok(&PageJson {
-                events: page.events.iter().map(EventJson::of).collect(),
-                next: page.next,
-                head: HeadJson::of(page.head),
-            })
+            let document = |page: EventsPage| {
+                ok(&PageJson {
+                    events: page.events.iter().map(EventJson::of).collect(),
+                    next: page.next,
+                    head: HeadJson::of(page.head),
+                })
+            };
+            shared.api.events(principal, wanted, document).await?
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{Shared, problem::Problem};
 use crate::{
     access::Principal,
-    api::{Next, ReadEvents},
+    api::{EventsPage, Next, ReadEvents},
     json::EventJson,
 };
 
@@ -71,7 +71,7 @@ impl Reading {
             let wanted = self.next.take()?;
             let rest =
                 ReadEvents { query: wanted.query.clone(), ledger: wanted.ledger.clone(), ..wanted };
-            let page = match self.shared.api.events(&self.principal, wanted).await {
+            let (lines, next) = match self.shared.api.events(&self.principal, wanted, lines).await {
                 Ok(page) => page,
                 Err(error) => {
                     let problem = Problem::from(error);
@@ -79,17 +79,22 @@ impl Reading {
                     return Some(line(&problem.document()).into());
                 }
             };
-            self.next = page.next.map(|next| match next {
+            self.next = next.map(|next| match next {
                 Next::After(after) => ReadEvents { after, ..rest },
                 Next::UpTo(up_to) => ReadEvents { up_to, ..rest },
             });
             self.next.take_if(|next| is_over(next));
-            if !page.events.is_empty() {
-                let lines = page.events.iter().flat_map(|event| line(&EventJson::of(event)));
-                return Some(lines.collect::<Vec<_>>().into());
+            if !lines.is_empty() {
+                return Some(lines);
             }
         }
     }
+}
+
+/// A page as lines, and what is read next.
+fn lines(page: EventsPage) -> (Bytes, Option<Next>) {
+    let lines = page.events.iter().flat_map(|event| line(&EventJson::of(event)));
+    (lines.collect::<Vec<_>>().into(), page.next)
 }
 
 /// Whether nothing can be left between the bounds.

@@ -76,8 +76,8 @@ async fn ask(
         limit: parameters.limit(AskView::LIMIT, AskView::LIMIT_MAX)?,
         deadline: None,
     };
-    let answer = shared.api.ask(principal, question).await?;
-    ok(&AnswerJson::of(&view, &answer))
+    let document = move |answer: Answer| ok(&AnswerJson::of(&view, &answer));
+    shared.api.ask(principal, question, document).await?
 }
 
 /// A position (`1234`) or a time (`2026-01-31T12:00:00Z`).

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use factum_domain::View;
 use factum_store::{Batch, Checkpoint, Ledger, Position, Query, Read, ScratchStore, ViewStore};
+use tokio::task::yield_now;
 
 use crate::{Fault, run::projection::Projecting};
 
@@ -37,6 +38,8 @@ pub(crate) async fn scratch_at(
             at = to;
         }
         next = page.next;
+        // Others who ask on this thread take their turn.
+        yield_now().await;
     }
     // Nothing between the last event replayed and the moment concerns this view.
     let seen = checkpoint_at(ledger, position).await?;

@@ -5,6 +5,7 @@
 
 use factum_domain::Need;
 use factum_store::{Position, Read, RecordedEvent};
+use tokio::task::yield_now;
 
 use crate::{Fault, app::Inner, run::snapshot::Snapshot};
 
@@ -76,6 +77,10 @@ async fn load_after(
         next = page.next;
         if tail.applied > most {
             return Err(too_far(need, most));
+        }
+        if next.is_some() {
+            // Others who ask on this thread take their turn.
+            yield_now().await;
         }
     }
     if tail.kept.is_some() {
