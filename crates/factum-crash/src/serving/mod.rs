@@ -14,12 +14,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use rustix::{
-    process::{
-        Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setpriority_process, setrlimit,
-    },
-    thread::gettid,
-};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use self::{
     judge::{Row, Seen},
@@ -40,8 +35,6 @@ const FILES_BESIDE: u64 = 200;
 const COMMANDERS: usize = 4;
 const APPENDERS: usize = 2;
 const READERS: u64 = 8;
-/// As far behind as the threads that answer them.
-const READERS_NICE: i32 = 10;
 const FOLLOWERS: usize = 3;
 const SLOW: usize = 16;
 /// A soak that is shorter than this is only to see that nothing is wrong: it has a row for each third,
@@ -109,7 +102,7 @@ fn watched(server: &mut Child, address: String, minutes: f64) -> anyhow::Result<
             let rows = if alone.faults().is_empty() { rows } else { 0 };
             let (unread, rows) = mixed(&load, &watch, rows)?;
             let faults = [alone.faults(), load.faults()].concat();
-            Ok(Seen { unread, rows, faults, idle: IDLE as u64 })
+            Ok(Seen { alone: alone_row, unread, rows, faults, idle: IDLE as u64 })
         });
         watch.over.store(true, Ordering::Relaxed);
         seen
@@ -137,12 +130,10 @@ fn mixed(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<(Row, Vec<Ro
         }
         let unread = watch.row(load).inspect(|row| println!(" unread {row}"));
         for seed in 0..READERS {
-            scope.spawn(move || load.work("reads", |load| elsewhere(|| load.reads(seed))));
+            scope.spawn(move || load.work("reads", |load| load.reads(seed)));
         }
         for seed in READERS..READERS + 2 {
-            scope.spawn(move || {
-                load.work("reads over gRPC", |load| elsewhere(|| load.remote_reads(seed)))
-            });
+            scope.spawn(move || load.work("reads over gRPC", |load| load.remote_reads(seed)));
         }
         let seen = unread.and_then(|unread| Ok((unread, minutes(load, watch, rows)?)));
         load.end();
@@ -155,13 +146,6 @@ fn mixed(load: &Load, watch: &Watch, rows: usize) -> anyhow::Result<(Row, Vec<Ro
         ensure!(head == recorded, "{recorded} events were acknowledged, and {head} are there");
     }
     seen
-}
-
-/// Does what machines of their own would do without taking processors from the server: whoever
-/// commands is not to be slowed by a reader's parsing.
-fn elsewhere<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    setpriority_process(Some(gettid()), READERS_NICE).context("stepping back")?;
-    work()
 }
 
 /// What it comes to minute by minute, until something is wrong.

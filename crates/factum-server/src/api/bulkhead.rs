@@ -13,7 +13,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -48,8 +48,14 @@ pub(crate) struct Bulkheads {
 impl Bulkheads {
     pub(crate) fn new(config: &Config) -> Self {
         let of = |what, places| Bulkhead::new(what, places, config.patience);
-        let threads = Arc::new(QueryThreads::new());
-        let on_theirs = |bulkhead| Bulkhead { threads: Some(Arc::clone(&threads)), ..bulkhead };
+        let threads = match QueryThreads::new() {
+            Ok(threads) => Some(Arc::new(threads)),
+            Err(error) => {
+                tracing::warn!(%error, "queries have no threads of their own: a flood of them slows commands");
+                None
+            }
+        };
+        let on_theirs = |bulkhead| Bulkhead { threads: threads.clone(), ..bulkhead };
         Self {
             commands: of("commands", config.commands_max),
             queries: on_theirs(of("queries", config.queries_max)),
@@ -147,27 +153,30 @@ impl Bulkhead {
         T: Send + 'static,
         W: Future<Output = T> + Send + 'static,
     {
+        let Some(own) = &self.threads else { return self.run_long(work).await };
         let place = self.enter().await?;
-        let working = match &self.threads {
-            Some(own) => own.handle().spawn(async move {
-                let done = work.await;
-                drop(place);
-                done
-            }),
-            None => {
-                let runtime = Handle::current();
-                spawn_blocking(move || {
-                    let done = runtime.block_on(work);
-                    drop(place);
-                    done
-                })
-            }
-        };
-        working.await.map_err(|error| match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => ApiError::Stopping,
-        })
+        ended(own.handle().spawn(async move { (work.await, drop(place)).0 })).await
     }
+
+    /// The same for work that may hold its thread for long, such as a replay of the past.
+    pub(crate) async fn run_long<T, W>(&self, work: W) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        W: Future<Output = T> + Send + 'static,
+    {
+        let (place, runtime) = (self.enter().await?, Handle::current());
+        let threads = self.threads.as_ref().map_or(&runtime, |own| own.handle()).clone();
+        let working = move || (runtime.block_on(work), drop(place)).0;
+        ended(threads.spawn_blocking(working)).await
+    }
+}
+
+/// What a task came to; a panic in it goes on here.
+async fn ended<T>(task: JoinHandle<T>) -> Result<T, ApiError> {
+    task.await.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => ApiError::Stopping,
+    })
 }
 
 #[cfg(test)]

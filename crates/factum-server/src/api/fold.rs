@@ -38,7 +38,7 @@ impl Api {
         if let Some(as_of) = as_of {
             read = read.as_of(as_of);
         }
-        Ok(self.bulkheads.queries.run(read.into_future()).await??)
+        Ok(self.bulkheads.queries.run_long(read.into_future()).await??)
     }
 
     /// The folds that can be asked, with their keys and the events that they heed.

@@ -2,7 +2,7 @@
 //! few, take turns, and the kernel lets them wait while others have work, so a flood of queries slows
 //! commands little (G11).
 
-use std::thread::available_parallelism;
+use std::{io, thread::available_parallelism};
 
 use rustix::{
     process::{getpriority_process, setpriority_process},
@@ -18,32 +18,41 @@ const NICE: i32 = 10;
 /// Further behind is nobody.
 const NICE_MAX: i32 = 19;
 
-/// Threads that only queries have.
-pub(crate) struct QueryThreads(Option<Runtime>);
+/// Threads that only queries have: some for short ones, and as many for those that go through the
+/// past, which would hold up the others.
+pub(crate) struct QueryThreads {
+    handle: Handle,
+    /// Absent while it is being dropped.
+    runtime: Option<Runtime>,
+}
 
 impl QueryThreads {
-    pub(crate) fn new() -> Self {
+    /// # Errors
+    /// When there are no more threads to be had.
+    pub(crate) fn new() -> io::Result<Self> {
         let processors = available_parallelism().map_or(THREADS_MIN, usize::from);
-        let threads = Builder::new_multi_thread()
+        let threads = processors.max(THREADS_MIN);
+        let runtime = Builder::new_multi_thread()
             .thread_name("query")
-            .worker_threads(processors.max(THREADS_MIN))
+            .worker_threads(threads)
+            .max_blocking_threads(threads)
             .on_thread_start(step_back)
             .enable_time()
-            .build();
-        Self(threads.ok())
+            .build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
-    /// Where work is handed in; without threads of their own, those of the server.
-    pub(crate) fn handle(&self) -> Handle {
-        self.0.as_ref().map_or_else(Handle::current, |threads| threads.handle().clone())
+    /// Where work is handed in.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 }
 
 impl Drop for QueryThreads {
     fn drop(&mut self) {
         // Whoever drops it must not wait: it may be a thread that others wait for.
-        if let Some(threads) = self.0.take() {
-            threads.shutdown_background();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -64,9 +73,10 @@ mod tests {
     #[tokio::test]
     async fn g11_queries_wait_while_others_have_work() {
         let nice = || getpriority_process(Some(gettid())).expect("a priority");
-        let (threads, here) = (QueryThreads::new(), nice());
+        let (threads, here) = (QueryThreads::new().expect("threads"), nice());
         let there = threads.handle().spawn(async move { nice() }).await.expect("no panic");
-        assert_eq!(there, (here + NICE).min(NICE_MAX));
+        let past = threads.handle().spawn_blocking(nice).await.expect("no panic");
+        assert_eq!([there, past], [(here + NICE).min(NICE_MAX); 2]);
         assert_eq!(nice(), here, "and nobody else is");
     }
 }

@@ -62,7 +62,7 @@ impl Api {
             read = read.as_of(as_of);
         }
         let began = Began::now();
-        let of_a_key = key.is_some();
+        let (of_a_key, of_the_past) = (key.is_some(), as_of.is_some());
         let reading = async move {
             let answer = read.await?;
             Ok::<_, Fault>(match of_a_key && answer.rows.is_empty() {
@@ -70,7 +70,12 @@ impl Api {
                 false => Ok(make(answer)),
             })
         };
-        let answer = match bulkhead.run(reading).await {
+        // A moment of the past is replayed from a keyframe, which is loaded first.
+        let answer = match of_the_past {
+            true => bulkhead.run_long(reading).await,
+            false => bulkhead.run(reading).await,
+        };
+        let answer = match answer {
             Ok(answer) => answer.map_err(ApiError::from),
             Err(error) => Err(error),
         };
