@@ -34,6 +34,13 @@ use crate::{
     tls::Tls,
 };
 
+/// Both protocols, as they are spoken here.
+type Http = auto::Builder<Streams>;
+
+/// One of them, on a stream.
+type Connection<'a, S> =
+    Pin<Box<auto::Connection<'a, TokioIo<S>, TowerToHyperService<Facing>, Streams>>>;
+
 /// How long to wait after the system refused a connection, for instance for want of descriptors.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
@@ -71,6 +78,8 @@ pub(crate) async fn serve(
         };
         let faces = faces.clone();
         let one = one(stream, tls.as_deref(), address, faces, config, stopping.subscribe());
+        // A future that is handed on is there twice, and a thousand connections have a thousand.
+        let one = Box::pin(one);
         let counted = Counted::new(metrics);
         open.spawn(async move {
             one.await;
@@ -153,15 +162,15 @@ fn one(
         let Some(acceptor) = acceptor else {
             let peer = Peer { address, shown: None };
             let stream = Impatient::new(stream, head_timeout, write_timeout);
-            return speak(stream, http, facing(peer), end).await;
+            return speak(connection(&http, stream, facing(peer)), end).await;
         };
-        match timeout(head_timeout, acceptor.accept(stream)).await {
+        match timeout(head_timeout, Box::pin(acceptor.accept(stream))).await {
             Ok(Ok(stream)) => {
                 let certificates = stream.get_ref().1.peer_certificates();
                 let shown = certificates.and_then(|all| Shown::of(all.first()?)).map(Arc::new);
                 let peer = Peer { address, shown };
                 let stream = Impatient::new(stream, head_timeout, write_timeout);
-                speak(stream, http, facing(peer), end).await;
+                speak(connection(&http, stream, facing(peer)), end).await;
             }
             Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -169,17 +178,20 @@ fn one(
     }
 }
 
-/// Answers on a connection until it ends; from `end` on it takes no more requests.
-async fn speak<S>(
-    stream: S,
-    http: auto::Builder<Streams>,
-    faces: Facing,
-    end: impl Future<Output = ()>,
-) where
+/// What a stream's requests are answered by, in a place of its own: it is large, and which protocol it
+/// is for is not known before.
+fn connection<S>(http: &Http, stream: S, faces: Facing) -> Connection<'_, S>
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(faces);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    Box::pin(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(faces)))
+}
+
+/// Answers on a connection until it ends; from `end` on it takes no more requests.
+async fn speak<S>(mut connection: Connection<'_, S>, end: impl Future<Output = ()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = end => {
@@ -201,7 +213,7 @@ async fn follow(tls: Option<&Tls>) {
 }
 
 /// HTTP/1.1 and HTTP/2, told apart by how a connection begins.
-fn protocols(config: &Config, streams: Streams) -> auto::Builder<Streams> {
+fn protocols(config: &Config, streams: Streams) -> Http {
     let head_bytes = config.head_bytes_max.max(8 << 10);
     let mut http = auto::Builder::new(streams);
     http.http1()

@@ -22,6 +22,10 @@ use crate::{
 const FIRST_READ_BYTES: usize = 4_096;
 /// Of a frame that is longer than this one event is read alone.
 const LARGE_BYTES: usize = 16 << 10;
+/// Bytes that are read ahead at first. Each further piece is twice as long as the one before, up to
+/// [`SCAN_BYTES`]: who wants a page reads little more than it, and so keeps little in memory, which
+/// its events share; who wants everything soon reads it in large pieces.
+const AHEAD_BYTES: usize = 32 << 10;
 /// Bytes that a scan reads ahead.
 const SCAN_BYTES: usize = 1 << 20;
 
@@ -184,7 +188,8 @@ impl Segment {
 
     /// The frames from `offset` up to `end`, one after the other.
     pub(crate) fn frames(&self, offset: u64, end: u64) -> Frames<'_> {
-        Frames { segment: self, offset, end, ahead: Bytes::new(), ahead_at: offset }
+        let (ahead, piece) = (Bytes::new(), AHEAD_BYTES);
+        Frames { segment: self, offset, end, ahead, ahead_at: offset, piece }
     }
 
     /// Where the first frame begins.
@@ -240,6 +245,8 @@ pub(crate) struct Frames<'a> {
     end: u64,
     ahead: Bytes,
     ahead_at: u64,
+    /// How long the next piece is.
+    piece: usize,
 }
 
 impl Frames<'_> {
@@ -292,7 +299,8 @@ impl Frames<'_> {
             return Ok(skip);
         }
         let left = self.end - self.offset;
-        let size = (SCAN_BYTES.max(want) as u64).min(left.max(want as u64));
+        let size = (self.piece.max(want) as u64).min(left.max(want as u64));
+        self.piece = (2 * self.piece).min(SCAN_BYTES);
         // A length beyond the file's end must not make us ask for memory.
         let size = size.min(self.segment.len()?.saturating_sub(self.offset)) as usize;
         // The buffer is used again unless a frame that was handed out still shares it.
@@ -302,5 +310,56 @@ impl Frames<'_> {
         bytes.truncate(read);
         (self.ahead, self.ahead_at) = (bytes.freeze(), self.offset);
         Ok(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use factum_store::{Append, NewEvent, Timestamp};
+
+    use super::*;
+    use crate::{
+        log::{Encoded, IdRoot, Stamp},
+        machine::SimulatedMachine,
+    };
+
+    const EVENTS: u64 = 4_000;
+
+    /// A segment of some MiB, with a KiB in each frame.
+    fn segment() -> (Segment, u64) {
+        let (machine, path) = (SimulatedMachine::new(1), Path::new("/segment"));
+        let first = Position(1);
+        let header = SegmentHeader { ledger: 7, first, generation: 0, id_root: IdRoot(1) };
+        let mut bytes = header.encode();
+        for position in (1..=EVENTS).map(Position) {
+            let event = NewEvent::new("a".parse().unwrap(), vec![b'x'; 1 << 10]);
+            let (recorded_at, synced_upto) = (Timestamp::from_micros(1), Position::START);
+            let stamp = Stamp { first: position, recorded_at, synced_upto };
+            let frame = Encoded::new(&Append::new([event]));
+            bytes.extend_from_slice(&frame.stamp(&header, bytes.len() as u64, stamp, &[]));
+        }
+        machine.create(path).unwrap().write_at(&bytes, 0).unwrap();
+        (Segment::open(&machine, path, false).unwrap(), bytes.len() as u64)
+    }
+
+    #[test]
+    fn g12_who_reads_a_few_frames_keeps_few_bytes_and_who_reads_all_reads_large_pieces() {
+        let (segment, len) = segment();
+        let (mut frames, mut pieces) = (segment.frames(segment.begin(), len), Vec::new());
+        let mut read = 0;
+        while frames.next().unwrap().is_some() {
+            read += 1;
+            // A piece begins where its first frame does.
+            if pieces.last().is_none_or(|(at, _)| *at != frames.ahead_at) {
+                pieces.push((frames.ahead_at, frames.ahead.len()));
+            }
+        }
+        assert_eq!(read, EVENTS);
+        assert_eq!(pieces[0].1, AHEAD_BYTES);
+        assert!(pieces.iter().any(|(_, bytes)| *bytes == SCAN_BYTES));
+        for (at, bytes) in pieces {
+            let before = (at - segment.begin()) as usize;
+            assert!(bytes <= 2 * before.max(AHEAD_BYTES), "{bytes} bytes after {before}");
+        }
     }
 }

@@ -31,7 +31,7 @@ impl Api {
         app.view(view)?;
         let (name, wait) = (view.to_owned(), self.view_deadline);
         let tried = async move { timeout(wait, app.retry(&name)).await };
-        match self.bulkheads.waiting_queries.run(tried).await? {
+        match self.bulkheads.waiting_queries.run_long(tried).await? {
             Ok(status) => Ok(status?),
             Err(_) => self.status_of(ledger, view).await,
         }
@@ -48,7 +48,7 @@ impl Api {
         app.view(view)?;
         let (name, wait) = (view.to_owned(), self.view_deadline);
         let begun = async move { timeout(wait, app.begin_rebuild(&name)).await };
-        if let Ok(begun) = self.bulkheads.waiting_queries.run(begun).await? {
+        if let Ok(begun) = self.bulkheads.waiting_queries.run_long(begun).await? {
             begun?;
         }
         self.status_of(ledger, view).await
