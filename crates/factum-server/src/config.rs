@@ -99,8 +99,8 @@ pub struct Config {
     /// The directory below which clients may have backups made, each under a name. It has to be
     /// there; without one no backup is made over the network.
     pub backup_dir: Option<PathBuf>,
-    /// Where spans are sent, by OTLP over gRPC, such as `http://localhost:4317`. Without it, where
-    /// the variables of OpenTelemetry say; without those there are none.
+    /// Where spans and log lines are sent, by OTLP over gRPC, such as `http://localhost:4317`. Without
+    /// it, where the variables of OpenTelemetry say; without those there are none.
     pub otlp_endpoint: Option<String>,
     /// How long requests may go on after shutdown was asked for. 10 s.
     #[serde(with = "span")]

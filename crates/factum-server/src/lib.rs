@@ -33,6 +33,7 @@ pub use access::{
     Verb, is_system_ledger,
 };
 pub use config::{Config, ServeError};
+pub use observe::Logs;
 pub use server::Server;
 pub use settings::Setting;
 pub use tls::TlsFiles;

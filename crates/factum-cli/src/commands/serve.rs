@@ -8,9 +8,11 @@ use std::{
 
 use clap::Args;
 use factum::Store;
-use factum_server::{Secret, ServeError, Server, is_system_ledger};
+use factum_server::{Logs, Secret, ServeError, Server, is_system_ledger};
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
+};
 
 use super::{config::Asked, demo};
 use crate::{
@@ -75,7 +77,20 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self, output: &mut Output) -> Result<(), Failure> {
         let settings = self.settings()?;
-        log(&settings.program)?;
+        let logs = Logs::start(&settings.server).map_err(failure)?;
+        log(&settings.program, logs.as_ref())?;
+        let ended = self.until_asked_to_end(settings, output).await;
+        if let Some(logs) = logs {
+            logs.close().await;
+        }
+        ended
+    }
+
+    async fn until_asked_to_end(
+        self,
+        settings: Settings,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
         for name in &settings.unused {
             tracing::warn!(name, "this variable looks like a setting and is none: factum config");
         }
@@ -261,17 +276,19 @@ fn reload_when_asked(
     })
 }
 
-/// Logs to stderr, as the settings say.
-fn log(program: &Program) -> Result<(), Failure> {
+/// Logs to stderr, as the settings say, and to a collector if there is one.
+fn log(program: &Program, collected: Option<&Logs>) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&program.log)
         .map_err(|error| Failure::invalid(format!("the setting log: {error}"), "log = \"info\""))?;
     let ansi = crate::output::coloured(&std::io::stderr());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // There can be only one; a second try would say so.
-    let _ = match program.log_format {
-        LogFormat::Text => lines.with_ansi(ansi).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match program.log_format {
+        LogFormat::Text => lines.with_ansi(ansi).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let all = registry().with(filter).with(lines).with(collected.map(Logs::layer));
+    // There can be only one; a second try would say so.
+    let _ = all.try_init();
     Ok(())
 }
 

@@ -45,7 +45,7 @@ const WHAT: &[(&str, &str)] = &[
     ("heartbeat", "how often a silent stream of events says that it is alive"),
     ("disk_free_bytes_min", "room on the disk below which `/ready` says that the server is not ready"),
     ("backup_dir", "the directory, which has to be there, below which clients may have backups made; without one none are"),
-    ("otlp_endpoint", "where spans are sent, by OTLP over gRPC, such as `http://localhost:4317`; without it, where `OTEL_EXPORTER_OTLP_ENDPOINT` says, and without that there are none"),
+    ("otlp_endpoint", "where spans and log lines are sent, by OTLP over gRPC, such as `http://localhost:4317`; without it, where `OTEL_EXPORTER_OTLP_ENDPOINT` says, and without that there are none"),
     ("grace", "how long requests may go on after the server was asked to stop"),
 ];
 

@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 use factum_store::ByteString;
 use http::HeaderMap;
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry::{
+    Context,
+    trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState},
+};
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
@@ -50,6 +53,11 @@ impl TraceContext {
 
     pub(crate) fn span(&self) -> &SpanContext {
         &self.span
+    }
+
+    /// What log lines that are written within it are to name.
+    pub(super) fn current(&self) -> Context {
+        Context::new().with_remote_span_context(self.span.clone())
     }
 }
 

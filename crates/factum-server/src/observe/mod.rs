@@ -5,6 +5,7 @@
 mod context;
 mod export;
 mod framework;
+mod logs;
 mod otlp;
 mod request;
 mod trace;
@@ -24,11 +25,13 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use opentelemetry::context::FutureExt as _;
 use tracing::Instrument as _;
 
 pub(crate) use context::TraceContext;
 pub(crate) use export::SpanCounts;
 pub(crate) use framework::observed;
+pub use logs::Logs;
 pub(crate) use trace::{Span, Tracer};
 
 use crate::metrics::{Began, Metrics};
@@ -72,10 +75,13 @@ async fn observe(State(observed): State<Observed>, mut request: Request, next: N
     let trace = context.as_ref().map(|context| tracing::field::display(context.trace_id()));
     let id_text = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = id_text, method, route, trace);
+    // What is logged meanwhile names the trace.
+    let current = context.as_ref().map(TraceContext::current).unwrap_or_default();
     if let Some(context) = context {
         request.extensions_mut().insert(Arc::new(context));
     }
-    let mut response = next.run(request).instrument(span).await;
+    let answering = next.run(request).instrument(span);
+    let mut response = answering.with_context(current.clone()).await;
     let status = status(face, &response);
     if let Some(traced) = traced {
         traced.end(id_text, &status);
@@ -87,6 +93,7 @@ async fn observe(State(observed): State<Observed>, mut request: Request, next: N
     };
     if response.status().is_server_error() {
         let id = id.to_str().unwrap_or_default();
+        let _of_the_trace = current.attach();
         tracing::warn!(id, method, route, status = status.as_str(), "a request failed");
     }
     metrics.request([face, route, method, &status], began);

@@ -1,51 +1,116 @@
-//! Where spans go: the settings, and the variables of the environment that OpenTelemetry has for it.
-//! Spans are sent over gRPC, in the form that every collector takes (OTLP).
+//! Where spans and logs go: the settings, and the variables of the environment that OpenTelemetry has
+//! for it. They are sent over gRPC, in the form that every collector takes (OTLP).
 
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{
-    SpanExporter, WithExportConfig, WithTonicConfig,
+    WithExportConfig, WithTonicConfig,
     tonic_types::transport::{Certificate, ClientTlsConfig},
 };
-use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
+use opentelemetry_sdk::Resource;
 
 use crate::Config;
 
-const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
-const AUTHORITIES: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
-
-/// What spans are sent with; nothing when nobody says where they are to go.
-pub(super) fn exporter(
-    config: &Config,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<SpanExporter>, String> {
-    let Some(endpoint) = endpoint(config, &variable) else { return Ok(None) };
-    if let Some(protocol) = first(&PROTOCOLS, &variable).filter(|protocol| protocol != "grpc") {
-        return Err(format!(
-            "spans are sent over gRPC, not {protocol}: name the collector's port for that (4317), \
-             and OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
-        ));
-    }
-    let refused = |problem: String| format!("spans can't be sent to {endpoint}: {problem}");
-    let mut tls = ClientTlsConfig::new().with_enabled_roots();
-    if let Some(file) = first(&AUTHORITIES, &variable) {
-        let pem = std::fs::read(&file).map_err(|error| refused(format!("{file}: {error}")))?;
-        tls = tls.ca_certificate(Certificate::from_pem(pem));
-    }
-    let exporter = SpanExporter::builder().with_tonic().with_endpoint(&endpoint);
-    let exporter = match endpoint.starts_with("https://") {
-        true => exporter.with_tls_config(tls),
-        false => exporter,
-    };
-    exporter.build().map(Some).map_err(|error| refused(error.to_string()))
+/// What is sent. Variables of its own go before those of all kinds.
+pub(super) struct Kind {
+    what: &'static str,
+    endpoints: [&'static str; 2],
+    protocols: [&'static str; 2],
+    authorities: [&'static str; 2],
+    exporter: &'static str,
 }
 
-/// Who says all this: the same on every span.
-pub(super) fn described(
-    mut exporter: SpanExporter,
-    variable: impl Fn(&str) -> Option<String>,
-) -> (Resource, SpanExporter) {
+pub(super) const SPANS: Kind = Kind {
+    what: "spans",
+    endpoints: ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    protocols: ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+    authorities: ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"],
+    exporter: "OTEL_TRACES_EXPORTER",
+};
+
+pub(super) const LOGS: Kind = Kind {
+    what: "logs",
+    endpoints: ["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    protocols: ["OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+    authorities: ["OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"],
+    exporter: "OTEL_LOGS_EXPORTER",
+};
+
+/// A collector.
+#[derive(Debug)]
+pub(super) struct Destination {
+    what: &'static str,
+    endpoint: String,
+    tls: Option<ClientTlsConfig>,
+}
+
+impl Kind {
+    /// Where these are to go; nothing when nobody says so.
+    pub(super) fn destination(
+        &self,
+        config: &Config,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Destination>, String> {
+        let what = self.what;
+        let Some(endpoint) = self.endpoint(config, &variable) else { return Ok(None) };
+        let protocol = first(&self.protocols, &variable).filter(|protocol| protocol != "grpc");
+        if let Some(protocol) = protocol {
+            return Err(format!(
+                "{what} are sent over gRPC, not {protocol}: name the collector's port for that \
+                 (4317), and OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
+            ));
+        }
+        let mut tls = ClientTlsConfig::new().with_enabled_roots();
+        if let Some(file) = first(&self.authorities, &variable) {
+            let pem = std::fs::read(&file);
+            let pem = pem.map_err(|error| refused(what, &endpoint, format!("{file}: {error}")))?;
+            tls = tls.ca_certificate(Certificate::from_pem(pem));
+        }
+        let tls = endpoint.starts_with("https://").then_some(tls);
+        Ok(Some(Destination { what, endpoint, tls }))
+    }
+
+    /// Our setting is over the variables; and who switches OpenTelemetry off means all of it.
+    fn endpoint(
+        &self,
+        config: &Config,
+        variable: &impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let says =
+            |name, text: &str| variable(name).is_some_and(|it| it.eq_ignore_ascii_case(text));
+        if says("OTEL_SDK_DISABLED", "true") {
+            return None;
+        }
+        let standard = || match says(self.exporter, "none") {
+            true => None,
+            false => first(&self.endpoints, variable),
+        };
+        config.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()).or_else(standard)
+    }
+}
+
+impl Destination {
+    /// An exporter that sends there.
+    pub(super) fn of<B: WithExportConfig + WithTonicConfig>(self, exporter: B) -> B {
+        let exporter = exporter.with_endpoint(self.endpoint);
+        match self.tls {
+            Some(tls) => exporter.with_tls_config(tls),
+            None => exporter,
+        }
+    }
+
+    /// Why nothing can be sent there.
+    pub(super) fn refused(&self) -> impl Fn(String) -> String + use<> {
+        let (what, endpoint) = (self.what, self.endpoint.clone());
+        move |problem| refused(what, &endpoint, problem)
+    }
+}
+
+fn refused(what: &str, endpoint: &str, problem: String) -> String {
+    format!("{what} can't be sent to {endpoint}: {problem}")
+}
+
+/// Who says all this: the same on every span and line.
+pub(super) fn resource(variable: impl Fn(&str) -> Option<String>) -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_attribute(version);
     let named = |text: String| text.split(',').any(|one| one.trim().starts_with("service.name="));
@@ -55,22 +120,7 @@ pub(super) fn described(
         true => resource,
         false => resource.with_service_name("factum"),
     };
-    let resource = resource.build();
-    exporter.set_resource(&resource);
-    (resource, exporter)
-}
-
-/// Our setting is over the variables; and who switches OpenTelemetry off means all of it.
-fn endpoint(config: &Config, variable: &impl Fn(&str) -> Option<String>) -> Option<String> {
-    let says = |name, text: &str| variable(name).is_some_and(|it| it.eq_ignore_ascii_case(text));
-    if says("OTEL_SDK_DISABLED", "true") {
-        return None;
-    }
-    let standard = || match says("OTEL_TRACES_EXPORTER", "none") {
-        true => None,
-        false => first(&ENDPOINTS, variable),
-    };
-    config.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()).or_else(standard)
+    resource.build()
 }
 
 /// The first variable that says something.
@@ -82,9 +132,9 @@ fn first(names: &[&str], variable: &impl Fn(&str) -> Option<String>) -> Option<S
 mod tests {
     use super::*;
 
-    fn endpoint_of(ours: Option<&str>, said: &[(&str, &str)]) -> Option<String> {
+    fn endpoint_of(ours: Option<&str>, said: &[(&str, &str)]) -> [Option<String>; 2] {
         let config = Config { otlp_endpoint: ours.map(str::to_owned), ..Config::default() };
-        endpoint(&config, &|name| variable(said, name))
+        [SPANS, LOGS].map(|kind| kind.endpoint(&config, &|name| variable(said, name)))
     }
 
     fn variable(said: &[(&str, &str)], name: &str) -> Option<String> {
@@ -92,29 +142,38 @@ mod tests {
     }
 
     #[test]
-    fn spans_go_where_the_setting_says_and_else_where_the_standard_variables_say() {
-        let [of_traces, of_all] = ENDPOINTS;
-        assert_eq!(endpoint_of(None, &[]), None);
-        assert_eq!(endpoint_of(None, &[(of_all, "")]), None);
-        assert_eq!(endpoint_of(None, &[(of_all, "http://a")]).as_deref(), Some("http://a"));
-        let both = [(of_all, "http://a"), (of_traces, "http://b")];
-        assert_eq!(endpoint_of(None, &both).as_deref(), Some("http://b"));
-        assert_eq!(endpoint_of(Some("http://c"), &both).as_deref(), Some("http://c"));
-        let none = [(of_all, "http://a"), ("OTEL_TRACES_EXPORTER", "none")];
-        assert_eq!(endpoint_of(None, &none), None);
-        assert_eq!(endpoint_of(Some("http://c"), &[("OTEL_SDK_DISABLED", "TRUE")]), None);
+    fn each_kind_goes_where_the_setting_says_and_else_where_the_standard_variables_say() {
+        let [of_traces, of_all] = SPANS.endpoints;
+        let both = |a: Option<&str>, b: Option<&str>| [a, b].map(|it| it.map(str::to_owned));
+        assert_eq!(endpoint_of(None, &[]), both(None, None));
+        assert_eq!(endpoint_of(None, &[(of_all, "")]), both(None, None));
+        let a = Some("http://a");
+        assert_eq!(endpoint_of(None, &[(of_all, "http://a")]), both(a, a));
+        let said = [(of_all, "http://a"), (of_traces, "http://b")];
+        assert_eq!(endpoint_of(None, &said), both(Some("http://b"), a));
+        let c = Some("http://c");
+        assert_eq!(endpoint_of(c, &said), both(c, c));
+        let none = [(of_all, "http://a"), (SPANS.exporter, "none")];
+        assert_eq!(endpoint_of(None, &none), both(None, a));
+        let none = [(of_all, "http://a"), (LOGS.exporter, "none")];
+        assert_eq!(endpoint_of(None, &none), both(a, None));
+        assert_eq!(endpoint_of(c, &[("OTEL_SDK_DISABLED", "TRUE")]), both(None, None));
     }
 
-    #[tokio::test]
-    async fn what_can_not_be_used_is_said() {
-        let refused = |endpoint: &str, said: &[(&str, &str)]| {
+    #[test]
+    fn what_can_not_be_used_is_said() {
+        let refused = |kind: Kind, endpoint: &str, said: &[(&str, &str)]| {
             let config = Config { otlp_endpoint: Some(endpoint.into()), ..Config::default() };
-            exporter(&config, |name| variable(said, name)).expect_err("is refused")
+            kind.destination(&config, |name| variable(said, name)).expect_err("is refused")
         };
-        assert!(refused("not a url", &[]).contains("not a url"));
-        let http = refused("http://a:4318", &[(PROTOCOLS[1], "http/protobuf")]);
-        assert!(http.contains("http/protobuf") && http.contains("4317"), "{http}");
-        let authority = refused("https://a:4317", &[(AUTHORITIES[1], "/nowhere.pem")]);
+        let http = [(SPANS.protocols[1], "http/protobuf")];
+        for kind in [SPANS, LOGS] {
+            let (what, http) = (kind.what, refused(kind, "http://a:4318", &http));
+            assert!(http.contains("http/protobuf") && http.contains("4317"), "{http}");
+            assert!(http.starts_with(what), "{http}");
+        }
+        let authority = [(SPANS.authorities[1], "/nowhere.pem")];
+        let authority = refused(LOGS, "https://a:4317", &authority);
         assert!(authority.contains("/nowhere.pem"), "{authority}");
     }
 }

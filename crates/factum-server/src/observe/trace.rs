@@ -8,13 +8,11 @@ use std::{
 };
 
 use opentelemetry::{
-    Context, KeyValue,
-    trace::{
-        Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _,
-        TracerProvider as _,
-    },
+    KeyValue,
+    trace::{Link, Span as _, SpanBuilder, SpanKind, Status, Tracer as _, TracerProvider as _},
 };
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanExporter as _};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use super::{
@@ -60,10 +58,14 @@ impl Tracer {
     /// What can't be used of the settings, in words.
     pub(crate) fn start(config: &Config) -> Result<Option<Arc<Self>>, String> {
         let variable = |name: &str| std::env::var(name).ok();
-        let Some(exporter) = otlp::exporter(config, variable)? else { return Ok(None) };
+        let Some(there) = otlp::SPANS.destination(config, variable)? else { return Ok(None) };
+        let (refused, exporter) = (there.refused(), SpanExporter::builder().with_tonic());
+        let exporter = there.of(exporter).build();
+        let mut exporter = exporter.map_err(|error| refused(error.to_string()))?;
+        let resource = otlp::resource(variable);
+        exporter.set_resource(&resource);
         let counts = SpanCounts::default();
         let (queue, spans) = Queue::new(counts.clone());
-        let (resource, exporter) = otlp::described(exporter, variable);
         let (ending, ended) = watch::channel(false);
         let exporting = Exporting { exporter, spans, counts: counts.clone(), ending: ended };
         let exporting = Mutex::new(Some(tokio::spawn(exporting.run())));
@@ -102,11 +104,7 @@ impl Tracer {
 
     pub(super) fn plan(&self, planned: Planned<'_>) -> Span {
         let Planned { name, kind, parent, mut links, attributes } = planned;
-        let nothing = Context::new();
-        let parent = match parent {
-            Some(parent) => nothing.with_remote_span_context(parent.span().clone()),
-            None => nothing,
-        };
+        let parent = parent.map(TraceContext::current).unwrap_or_default();
         links.truncate(LINKS_MAX);
         let links = links.into_iter().map(|link| Link::with_context(link.span().clone()));
         let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);

@@ -1,5 +1,6 @@
 //! Traces, held against a collector that takes OTLP as real ones do: from the caller's `traceparent`
-//! to the request, the command, its events, the view that applies them and who follows the ledger.
+//! to the request, the command, its events, the view that applies them and who follows the ledger; and
+//! the log lines that name them.
 
 use std::{
     collections::BTreeMap,
@@ -9,18 +10,26 @@ use std::{
 };
 
 use factum_proto::v1;
-use factum_server::Config;
+use factum_server::{Config, Logs};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        logs::v1::{
+            ExportLogsServiceRequest, ExportLogsServiceResponse,
+            logs_service_server::{LogsService, LogsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{KeyValue, any_value::Value as Attribute},
+    logs::v1::LogRecord,
     trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
 use tonic::{Response, Status, transport::Server, transport::server::TcpIncoming};
+use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
 use crate::{client::Request, world::World};
 
@@ -36,6 +45,8 @@ const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 #[derive(Clone, Default)]
 struct Collected {
     spans: Arc<Mutex<Vec<Span>>>,
+    /// Log lines, each with what wrote it.
+    lines: Arc<Mutex<Vec<(String, LogRecord)>>>,
     resource: Arc<Mutex<Vec<KeyValue>>>,
     /// Told of each export.
     came: Arc<Notify>,
@@ -64,15 +75,35 @@ impl TraceService for Collected {
     }
 }
 
+#[tonic::async_trait]
+impl LogsService for Collected {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        for of_resource in request.into_inner().resource_logs {
+            let resource = of_resource.resource.expect("says who it is");
+            *self.resource.lock().expect("is held shortly") = resource.attributes;
+            for scope in of_resource.scope_logs {
+                let target = scope.scope.expect("says what wrote it").name;
+                let lines = scope.log_records.into_iter().map(|line| (target.clone(), line));
+                self.lines.lock().expect("is held shortly").extend(lines);
+            }
+        }
+        Ok(Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
 impl Collected {
     /// A collector on a free port.
     async fn listening(refuses: bool) -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let collected = Self { refuses, ..Self::default() };
-        let service = TraceServiceServer::new(collected.clone());
-        let incoming = TcpIncoming::from(listener);
-        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+        let services = Server::builder()
+            .add_service(TraceServiceServer::new(collected.clone()))
+            .add_service(LogsServiceServer::new(collected.clone()));
+        tokio::spawn(services.serve_with_incoming(TcpIncoming::from(listener)));
         (collected, url)
     }
 
@@ -183,6 +214,38 @@ async fn a_refused_command_is_no_error_of_the_trace_and_its_record_carries_it() 
     assert_ne!(code, StatusCode::Error as i32);
     let stored = format!("00-{TRACE}-{}-01", hex(&command.span_id));
     assert_eq!(records["events"][0]["trace"], stored);
+}
+
+#[tokio::test]
+async fn a_log_line_of_a_request_names_its_trace() {
+    let (collected, url) = Collected::listening(false).await;
+    let config = Config { otlp_endpoint: Some(url.clone()), ..Config::default() };
+    let logs = Logs::start(&config).expect("can be sent").expect("are sent");
+    let heeded = tracing::subscriber::set_default(registry().with(logs.layer()));
+    let world = traced(&url).await;
+    let ask = Request::new("POST", "/v1/ledgers/bank/commands/withdraw");
+    let ask = ask.header("traceparent", TRACEPARENT).json(r#"{"account":"a","cents":1}"#);
+    ask.send(world.address).await.problem("refused");
+    tracing::info!("of no request");
+    world.stop().await;
+    drop(heeded);
+    logs.close().await;
+
+    let lines = collected.lines.lock().expect("is held shortly").clone();
+    let problem = |line: &LogRecord| said(&line.attributes).remove("problem");
+    let refused = lines.iter().find(|(_, line)| problem(line).as_deref() == Some("refused"));
+    let (target, refused) = refused.expect("the refusal is logged");
+    assert_eq!((&*hex(&refused.trace_id), &*refused.severity_text), (TRACE, "DEBUG"));
+    let request = collected.one("POST /v1/ledgers/{ledger}/commands/{command}");
+    assert_eq!(hex(&refused.span_id), hex(&request.span_id));
+    assert!(target.starts_with("factum_server"), "{target}");
+    let other = lines.iter().find(|(target, _)| target.starts_with("it::"));
+    assert!(other.expect("is logged").1.trace_id.is_empty());
+    // What sending logs is not sent: it would never end.
+    let own = |target: &str| target.starts_with("factum") || target.starts_with("it::");
+    assert!(lines.iter().all(|(target, _)| own(target)), "{lines:?}");
+    let resource = said(&collected.resource.lock().expect("is held shortly"));
+    assert_eq!(resource["service.name"], "factum");
 }
 
 #[tokio::test]
