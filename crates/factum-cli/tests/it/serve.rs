@@ -2,9 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::Path,
-    process::{ChildStdout, Stdio},
+    process::{ChildStdout, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -24,8 +24,12 @@ impl Server {
     /// Starts it and reads what it says until it has said everything.
     pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
         let mut command = command(["serve", "--listen", "127.0.0.1:0"]);
-        command.args(args).arg("--dir").arg(dir).stdout(Stdio::piped());
-        let mut process = Running::start(&mut command);
+        Self::of(command.args(args).arg("--dir").arg(dir))
+    }
+
+    /// The same, by this command.
+    fn of(command: &mut Command) -> Self {
+        let mut process = Running::start(command.stdout(Stdio::piped()));
         let stdout = BufReader::new(process.0.stdout.take().expect("stdout is a pipe"));
         let mut server = Self { process, address: String::new(), said: String::new(), stdout };
         while !server.said.contains("Ctrl-C") {
@@ -112,11 +116,32 @@ fn a_directory_that_is_served_says_by_whom_and_how_to_ask() {
 #[test]
 fn an_address_that_is_taken_or_not_safe_is_said() {
     let home = tempfile::tempdir().expect("a directory");
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
     let dir = home.path().join("data");
     let serve = |listen: &str| factum_in(&dir, &["serve", "--listen", listen]);
     serve(&address).exits(10).says(&[&address, "another port"]);
     serve("0.0.0.0:0").exits(2).says(&["0.0.0.0", "authentication", "127.0.0.1"]);
     serve("nowhere").exits(2).says(&["nowhere"]);
+}
+
+#[test]
+fn log_lines_go_to_a_collector_as_they_go_to_stderr() {
+    let home = tempfile::tempdir().expect("a directory");
+    let collector = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let endpoint = format!("otlp_endpoint=http://{}", collector.local_addr().expect("an address"));
+    // What is sent of spans is not looked at here.
+    let (traces, debug) = ("OTEL_TRACES_SAMPLER", "log=debug");
+    let mut command = command(["serve", "--listen", "127.0.0.1:0", "--set", &endpoint]);
+    command.args(["--set", debug, "--dir"]).arg(home.path().join("data"));
+    let server = Server::of(command.env(traces, "always_off"));
+    assert_eq!(server.get("/nowhere").0, 404);
+    let (mut stream, _) = collector.accept().expect("it comes");
+    let (mut sent, mut bytes) = (Vec::new(), [0; 4_096]);
+    while !String::from_utf8_lossy(&sent).contains("unknown-route") {
+        let read = stream.read(&mut bytes).expect("it speaks");
+        assert!(read > 0, "it ended; it sent {:?}", String::from_utf8_lossy(&sent));
+        sent.extend_from_slice(&bytes[..read]);
+    }
+    assert!(String::from_utf8_lossy(&sent).contains("service.name"));
 }
