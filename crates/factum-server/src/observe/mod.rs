@@ -76,12 +76,15 @@ async fn observe(State(observed): State<Observed>, mut request: Request, next: N
     let id_text = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = id_text, method, route, trace);
     // What is logged meanwhile names the trace.
-    let current = context.as_ref().map(TraceContext::current).unwrap_or_default();
+    let current = context.as_ref().map(TraceContext::current);
     if let Some(context) = context {
         request.extensions_mut().insert(Arc::new(context));
     }
     let answering = next.run(request).instrument(span);
-    let mut response = answering.with_context(current.clone()).await;
+    let mut response = match current.clone() {
+        Some(current) => answering.with_context(current).await,
+        None => answering.await,
+    };
     let status = status(face, &response);
     if let Some(traced) = traced {
         traced.end(id_text, &status);
@@ -93,7 +96,7 @@ async fn observe(State(observed): State<Observed>, mut request: Request, next: N
     };
     if response.status().is_server_error() {
         let id = id.to_str().unwrap_or_default();
-        let _of_the_trace = current.attach();
+        let _of_the_trace = current.map(opentelemetry::Context::attach);
         tracing::warn!(id, method, route, status = status.as_str(), "a request failed");
     }
     metrics.request([face, route, method, &status], began);
