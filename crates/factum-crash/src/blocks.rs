@@ -104,6 +104,7 @@ impl Blocks {
             segment_bytes: *random.choice(&[32 << 10, 128 << 10]).unwrap_or(&(32 << 10)),
             foreground: random.bool(),
             again: Vec::new(),
+            powered: false,
             bug: self.bug.clone(),
         };
         let begun_at = std::fs::metadata(&recorder.log)?.len();

@@ -6,7 +6,10 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,6 +23,7 @@ use crate::{
     batch::BatchId,
     bug::Bug,
     line::Line,
+    powered::Powered,
     writers::{Round, Writer},
 };
 
@@ -50,6 +54,9 @@ pub(crate) struct Writers {
     /// Keyed batches to send again first.
     #[arg(long)]
     pub(crate) again: Vec<BatchId>,
+    /// Believe a sync only if the file system still has power when it ends.
+    #[arg(long)]
+    pub(crate) powered: bool,
     #[command(flatten)]
     pub(crate) bug: Bug,
 }
@@ -68,7 +75,11 @@ impl Writers {
 
     /// Writes; ends when everything was written, or something failed.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let data = DataDir::open(&self.dir, self.options())?;
+        let mut options = self.options();
+        if self.powered {
+            options.machine = Arc::new(Powered);
+        }
+        let data = DataDir::open(&self.dir, options)?;
         let ledger = data.create_ledger(LEDGER)?;
         let stop = AtomicBool::new(false);
         let round = Round {
@@ -122,6 +133,7 @@ impl Writers {
         self.again.iter().for_each(|batch| option("--again", batch.to_string()));
         self.bug.name().iter().for_each(|bug| option("--sabotage", bug.clone()));
         arguments.extend(self.foreground.then(|| "--foreground".to_owned()));
+        arguments.extend(self.powered.then(|| "--powered".to_owned()));
         arguments
     }
 }

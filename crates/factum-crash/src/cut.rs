@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
+use factum_engine::machine::Machine as _;
 
 use crate::{
     bug::Bug,
@@ -14,6 +15,7 @@ use crate::{
     machine::{Kind, Mounted, Needed as _, sparse_file},
     model::Counts,
     places::{Home, Places},
+    powered::Powered,
     rounds::{Look, Rounds},
 };
 
@@ -76,7 +78,12 @@ impl Cut {
         let mounted = Mounted::new(fs, &image, &home.dir.join("try"));
         let mounted =
             mounted.needed("a file can't be mounted here (that takes root and a loop device)")?;
+        let file = Powered.create(&mounted.at.join("try"))?;
+        file.write_at(b"read from memory", 0)?;
         mounted.cut().needed("a file system can't be shut down here")?;
+        // How it is known whether a sync ended before the cut.
+        anyhow::ensure!(file.read_at(&mut [0], 0).is_err(), "it is shut down and can be read");
+        drop(file);
         mounted.unmount()?;
         Ok(std::fs::remove_file(image)?)
     }
@@ -99,7 +106,7 @@ impl Cut {
             let whole = round + 1 == cuts || round % WHOLE_EVERY == WHOLE_EVERY - 1;
             let what = || format!("cut {} of seed {seed}; {}", done + round + 1, home.keep());
             let mounted = Mounted::new(self.fs, &image, &at).with_context(what)?;
-            let writers = ledger.writers(round, random);
+            let writers = Writers { powered: true, ..ledger.writers(round, random) };
             let lines = cut(&mounted, &writers, random)?;
             mounted.unmount()?;
             let mounted = Mounted::new(self.fs, &image, &at).with_context(what)?;

@@ -125,6 +125,7 @@ impl Inject {
             segment_bytes: 16 << 10,
             foreground: true,
             again: Vec::new(),
+            powered: false,
             bug: self.bug.clone(),
         };
         Scenario { name: "new ledger", before: None, lines: Vec::new(), writers }

@@ -65,6 +65,7 @@ impl Load {
             segment_bytes: 1 << 20,
             foreground: false,
             again: Vec::new(),
+            powered: false,
             bug: self.bug.clone(),
         };
         let data = DataDir::open(&writers.dir, writers.options())?;

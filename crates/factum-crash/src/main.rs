@@ -17,6 +17,7 @@ mod load;
 mod machine;
 mod model;
 mod places;
+mod powered;
 mod recorder;
 mod rounds;
 mod server;

@@ -48,6 +48,7 @@ impl Rounds {
             segment_bytes: *random.choice(&[32 << 10, 128 << 10, 1 << 20]).unwrap_or(&(1 << 20)),
             foreground: random.u8(..) < 40,
             again: self.model.send_again(random),
+            powered: false,
             bug: self.bug.clone(),
         }
     }
