@@ -20,7 +20,7 @@ use crate::{
     consumers::Groups,
     faces::{Faces, Limits},
     grpc, http, machine,
-    observe::{Tracer, observed},
+    observe::{ExportCounts, Logs, Tracer, observed},
     rates::Rates,
     settings,
     tls::Tls,
@@ -46,6 +46,7 @@ pub struct Server {
     settings: Vec<Setting>,
     stop: watch::Sender<bool>,
     tracer: Option<Arc<Tracer>>,
+    lines: ExportCounts,
 }
 
 impl Server {
@@ -128,6 +129,7 @@ impl Server {
             settings: Vec::new(),
             stop,
             tracer,
+            lines: ExportCounts::default(),
         })
     }
 
@@ -142,6 +144,12 @@ impl Server {
     #[must_use]
     pub fn with_settings(self, settings: Vec<Setting>) -> Self {
         Self { settings, ..self }
+    }
+
+    /// The same; what became of the log lines that are sent by OTLP is in `/metrics`.
+    #[must_use]
+    pub fn with_logs(self, logs: &Logs) -> Self {
+        Self { lines: logs.counts().clone(), ..self }
     }
 
     /// Reads the certificates again when it is called, while the server runs too. That files have
@@ -183,12 +191,12 @@ impl Server {
             groups,
             stop,
             tracer,
+            lines,
             ..
         } = self;
         let stopping = stop.subscribe();
-        let api =
-            Api::new(apps, store, &config).traced(tracer.clone()).with_tokens(Arc::clone(&tokens));
-        let api = api.showing(settings);
+        let api = Api::new(apps, store, &config).traced(tracer.clone(), lines);
+        let api = api.with_tokens(Arc::clone(&tokens)).showing(settings);
         let auditing = tokio::spawn(Arc::clone(tokens.audit()).keep(stopping.clone()));
         let api = Arc::new(api.knowing(domains).with_groups(Arc::clone(&groups)));
         if let Some(jwt) = &jwt {

@@ -79,7 +79,7 @@ impl Serve {
         let settings = self.settings()?;
         let logs = Logs::start(&settings.server).map_err(failure)?;
         log(&settings.program, logs.as_ref())?;
-        let ended = self.until_asked_to_end(settings, output).await;
+        let ended = self.until_asked_to_end(settings, logs.as_ref(), output).await;
         if let Some(logs) = logs {
             logs.close().await;
         }
@@ -89,6 +89,7 @@ impl Serve {
     async fn until_asked_to_end(
         self,
         settings: Settings,
+        logs: Option<&Logs>,
         output: &mut Output,
     ) -> Result<(), Failure> {
         for name in &settings.unused {
@@ -102,6 +103,9 @@ impl Serve {
             ready = self.prepare(settings) => ready?,
             () = &mut end => return Ok(()),
         };
+        if let Some(logs) = logs {
+            server = server.with_logs(logs);
+        }
         let greeting = Greeting {
             dir: &dir,
             url: server.url(),

@@ -144,4 +144,18 @@ fn log_lines_go_to_a_collector_as_they_go_to_stderr() {
         sent.extend_from_slice(&bytes[..read]);
     }
     assert!(String::from_utf8_lossy(&sent).contains("service.name"));
+    // It never says that it has them: what is too much is dropped, and nobody waits for it.
+    let dropped = || {
+        let metrics = server.get("/metrics").1;
+        let named = |line: &str| line.strip_prefix("factum_log_lines_dropped_total ")?.parse().ok();
+        metrics.lines().find_map(named).unwrap_or(0_u64)
+    };
+    let mut asked = 0;
+    while dropped() == 0 {
+        for _ in 0..200 {
+            assert_eq!(server.get("/nowhere").0, 404);
+        }
+        asked += 200;
+        assert!(asked <= 10_000, "the queue is bounded");
+    }
 }

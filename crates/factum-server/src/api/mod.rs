@@ -75,7 +75,7 @@ use crate::{
     access::{Audit, Extent, Limited, Principal, Scope, Tokens, Verb},
     consumers::Groups,
     metrics::Metrics,
-    observe::Tracer,
+    observe::{ExportCounts, Tracer},
     rates::Rates,
 };
 
@@ -132,10 +132,11 @@ impl Api {
         }
     }
 
-    /// The same, with spans of what it does. To be said before anything is counted.
-    pub(crate) fn traced(self, tracer: Option<Arc<Tracer>>) -> Self {
+    /// The same, with spans of what it does, and counts of log lines that are sent. To be said before
+    /// anything is counted.
+    pub(crate) fn traced(self, tracer: Option<Arc<Tracer>>, lines: ExportCounts) -> Self {
         let spans = tracer.as_ref().map(|tracer| tracer.counts().clone()).unwrap_or_default();
-        Self { tracer, metrics: Arc::new(Metrics::with_spans(spans)), ..self }
+        Self { tracer, metrics: Arc::new(Metrics::with_exported(spans, lines)), ..self }
     }
 
     /// The same, with the consumer groups of its ledgers.

@@ -18,7 +18,7 @@ pub(crate) use groups::{GroupFigures, GroupNow};
 pub(crate) use scrape::{LedgerNow, Now, PlacesNow};
 use series::{Counters, Durations};
 
-use crate::observe::SpanCounts;
+use crate::observe::ExportCounts;
 
 /// Everything that is counted. What only stands at a moment, such as heads, is asked for when
 /// somebody looks: [`Now`].
@@ -50,7 +50,9 @@ pub(crate) struct Metrics {
     pub(crate) slow_readers: Counter,
     connections_max: AtomicU64,
     /// What became of spans.
-    pub(crate) spans: SpanCounts,
+    spans: ExportCounts,
+    /// What became of log lines.
+    lines: ExportCounts,
 }
 
 impl Default for Metrics {
@@ -77,7 +79,8 @@ impl Default for Metrics {
             limited: Counter::default(),
             slow_readers: Counter::default(),
             connections_max: AtomicU64::new(0),
-            spans: SpanCounts::default(),
+            spans: ExportCounts::default(),
+            lines: ExportCounts::default(),
         }
     }
 }
@@ -100,9 +103,9 @@ impl Began {
 pub(crate) type Ending = &'static str;
 
 impl Metrics {
-    /// Nothing counted yet, but what is counted of spans.
-    pub(crate) fn with_spans(spans: SpanCounts) -> Self {
-        Self { spans, ..Self::default() }
+    /// Nothing counted yet, but what is counted of spans and log lines.
+    pub(crate) fn with_exported(spans: ExportCounts, lines: ExportCounts) -> Self {
+        Self { spans, lines, ..Self::default() }
     }
 
     /// A request was answered; of a stream: its answer has begun.

@@ -12,7 +12,7 @@ use prometheus_client::{
 };
 
 use super::{GroupNow, Metrics, groups, process::Process};
-use crate::{machine::Disk, observe::SpanCounts};
+use crate::{machine::Disk, observe::ExportCounts};
 
 /// How things stand.
 pub(crate) struct Now {
@@ -106,12 +106,18 @@ impl Metrics {
         ours.register("requests_limited", what, self.limited.clone());
         let what = "Streams that were ended because their reader took nothing";
         ours.register("slow_readers", what, self.slow_readers.clone());
-        let SpanCounts { exported, dropped, failed } = self.spans.clone();
+        let ExportCounts { exported, dropped, failed } = self.spans.clone();
         ours.register("spans_exported", "Spans that were sent to who collects them", exported);
         let what = "Spans that found no room where they wait to be sent, and are lost";
         ours.register("spans_dropped", what, dropped);
-        let what = "Spans that could not be sent, and are lost";
-        ours.register("spans_failed", what, failed);
+        ours.register("spans_failed", "Spans that could not be sent, and are lost", failed);
+        let ExportCounts { exported, dropped, failed } = self.lines.clone();
+        let what = "Log lines that were sent to who collects them";
+        ours.register("log_lines_exported", what, exported);
+        let what = "Log lines that found no room where they wait to be sent; no collector has them";
+        ours.register("log_lines_dropped", what, dropped);
+        let what = "Log lines that could not be sent; no collector has them";
+        ours.register("log_lines_failed", what, failed);
     }
 }
 

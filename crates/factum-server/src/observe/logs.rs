@@ -1,26 +1,27 @@
 //! [`Logs`]: log lines, for whoever collects them by OTLP. A line that is written while a request of a
 //! trace is answered names that trace. Whoever writes one never waits: the queue is bounded, and what
-//! finds no room in it is dropped (G11, G12).
-
-use std::time::Duration;
+//! finds no room in it is dropped and counted (G11, G12).
 
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::LogExporter;
-use opentelemetry_sdk::logs::SdkLoggerProvider;
-use tokio::task::spawn_blocking;
+use opentelemetry_sdk::logs::{LogExporter as _, SdkLoggerProvider};
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use super::otlp;
+use super::{
+    export::{ExportCounts, Exporting},
+    otlp,
+};
 use crate::{Config, ServeError};
 
-/// How long what is left may take to leave, at the end.
-const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// What sending is done with. Its own lines are not sent: each would cause others.
-const SENDING: [&str; 6] = ["h2", "hyper", "hyper_util", "tonic", "tower", "opentelemetry"];
+const SENDING: [&str; 5] = ["h2", "hyper", "hyper_util", "tonic", "tower"];
 
 /// Sends log lines, from the layer that it gives to `tracing` on.
-pub struct Logs(SdkLoggerProvider);
+pub struct Logs {
+    provider: SdkLoggerProvider,
+    exporting: Exporting,
+}
 
 impl Logs {
     /// Sends lines where the settings say, if they do. To be called within a runtime.
@@ -33,22 +34,28 @@ impl Logs {
         let Some(there) = there else { return Ok(None) };
         let (refused, exporter) = (there.refused(), LogExporter::builder().with_tonic());
         let exporter = there.of(exporter).build();
-        let exporter = exporter.map_err(|error| ServeError::Otlp(refused(error.to_string())))?;
-        let logs = SdkLoggerProvider::builder().with_resource(otlp::resource(variable));
-        Ok(Some(Self(logs.with_batch_exporter(exporter).build())))
+        let mut exporter =
+            exporter.map_err(|error| ServeError::Otlp(refused(error.to_string())))?;
+        let resource = otlp::resource(variable);
+        exporter.set_resource(&resource);
+        let (exporting, queue) = Exporting::start(exporter);
+        let provider =
+            SdkLoggerProvider::builder().with_log_processor(queue).with_resource(resource).build();
+        Ok(Some(Self { provider, exporting }))
+    }
+
+    pub(crate) fn counts(&self) -> &ExportCounts {
+        self.exporting.counts()
     }
 
     /// Takes lines. What is to be heeded at all is for a filter to say.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
-        OpenTelemetryTracingBridge::new(&self.0).with_filter(filter_fn(is_ours))
+        OpenTelemetryTracingBridge::new(&self.provider).with_filter(filter_fn(is_ours))
     }
 
     /// Sends what is left, if that takes no longer than some seconds.
-    pub async fn close(self) {
-        let closed = spawn_blocking(move || self.0.shutdown_with_timeout(LEAVE_MAX)).await;
-        if let Ok(Err(error)) = closed {
-            tracing::warn!(%error, "the last lines could not be sent");
-        }
+    pub async fn close(&self) {
+        self.exporting.close().await;
     }
 }
 

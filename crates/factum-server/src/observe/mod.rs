@@ -29,7 +29,7 @@ use opentelemetry::context::FutureExt as _;
 use tracing::Instrument as _;
 
 pub(crate) use context::TraceContext;
-pub(crate) use export::SpanCounts;
+pub(crate) use export::ExportCounts;
 pub(crate) use framework::observed;
 pub use logs::Logs;
 pub(crate) use trace::{Span, Tracer};

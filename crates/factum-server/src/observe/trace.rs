@@ -2,10 +2,7 @@
 //! no spans, and nothing is made for them. Names of ledgers, commands and views are in spans, data
 //! never.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use opentelemetry::{
     KeyValue,
@@ -13,26 +10,21 @@ use opentelemetry::{
 };
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanExporter as _};
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use super::{
     TraceContext,
-    export::{Exporting, Queue, SpanCounts},
+    export::{ExportCounts, Exporting},
     otlp,
 };
 use crate::Config;
 
 /// Traces that one span is linked to at most.
 pub(super) const LINKS_MAX: usize = 32;
-/// How long what is left may take to leave, at the end.
-const LEAVE_MAX: Duration = Duration::from_secs(5);
 
 /// Makes spans.
 pub(crate) struct Tracer {
     tracer: SdkTracer,
-    counts: SpanCounts,
-    ending: watch::Sender<bool>,
-    exporting: Mutex<Option<JoinHandle<()>>>,
+    exporting: Exporting,
 }
 
 /// Work that is being done, until it is [ended](Self::end).
@@ -64,30 +56,20 @@ impl Tracer {
         let mut exporter = exporter.map_err(|error| refused(error.to_string()))?;
         let resource = otlp::resource(variable);
         exporter.set_resource(&resource);
-        let counts = SpanCounts::default();
-        let (queue, spans) = Queue::new(counts.clone());
-        let (ending, ended) = watch::channel(false);
-        let exporting = Exporting { exporter, spans, counts: counts.clone(), ending: ended };
-        let exporting = Mutex::new(Some(tokio::spawn(exporting.run())));
+        let (exporting, queue) = Exporting::start(exporter);
         let provider =
             SdkTracerProvider::builder().with_span_processor(queue).with_resource(resource).build();
         let tracer = provider.tracer("factum");
-        Ok(Some(Arc::new(Self { tracer, counts, ending, exporting })))
+        Ok(Some(Arc::new(Self { tracer, exporting })))
     }
 
-    pub(crate) fn counts(&self) -> &SpanCounts {
-        &self.counts
+    pub(crate) fn counts(&self) -> &ExportCounts {
+        self.exporting.counts()
     }
 
     /// Sends what is left. Spans that end later are dropped, and counted.
     pub(crate) async fn close(&self) {
-        self.ending.send_replace(true);
-        let exporting = self.exporting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(exporting) = exporting
-            && timeout(LEAVE_MAX, exporting).await.is_err()
-        {
-            tracing::warn!("the last spans could not be sent in time");
-        }
+        self.exporting.close().await;
     }
 
     /// Work of the server's own, as part of what was asked.
