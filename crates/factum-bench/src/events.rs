@@ -107,9 +107,15 @@ pub(crate) fn retail_event(number: u64, events: u64) -> Event {
     Event { data, ..shop_event(number, events, 0) }
 }
 
-/// An event of one writer's own stream and tag.
+/// Data of an event that has next to nothing in it.
+pub(crate) const SMALL_BYTES: usize = 16;
+
+/// An event of one writer's own stream and tag. A small one has no other tag.
 pub(crate) fn own_event(writer: usize, number: u64, bytes: usize) -> Event {
-    let tags = vec![own_tag(writer), format!("product:{}", mix(number) % 1_000)];
+    let mut tags = vec![own_tag(writer)];
+    if bytes > SMALL_BYTES {
+        tags.push(format!("product:{}", mix(number) % 1_000));
+    }
     let stream = own_stream(writer);
     Event {
         event_type: TYPES[number as usize % TYPES.len()],

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::{
+    events::SMALL_BYTES,
     job::{Job, Measured},
     systems::{self, Kind, System},
 };
@@ -184,6 +185,8 @@ pub(crate) const ROWS: &[Workload] = {
             append(8, 100, DATA_BYTES, 6_000), None),
         row("batch-1000", "8 writers, 1,000 events a request", EventsPerSecond, Fresh,
             append(8, 1_000, DATA_BYTES, 800), Some(Times("tephra", 1.3))),
+        row("batch-1000-small", "8 writers, 1,000 small events a request", EventsPerSecond, Fresh,
+            append(8, 1_000, SMALL_BYTES, 4_000), None),
         row("payload-128", "8 writers, events of 128 bytes", RequestsPerSecond, Fresh,
             append(8, 1, 128, 80_000), None),
         row("payload-1k", "8 writers, events of 1 KiB", RequestsPerSecond, Fresh,
