@@ -52,6 +52,10 @@ impl Kind {
     ) -> Result<Option<Destination>, String> {
         let what = self.what;
         let Some(endpoint) = self.endpoint(config, &variable) else { return Ok(None) };
+        if !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
+            let problem = "it begins neither with http:// nor with https://".to_owned();
+            return Err(refused(what, &endpoint, problem));
+        }
         let protocol = first(&self.protocols, &variable).filter(|protocol| protocol != "grpc");
         if let Some(protocol) = protocol {
             return Err(format!(
@@ -172,6 +176,8 @@ mod tests {
             assert!(http.contains("http/protobuf") && http.contains("4317"), "{http}");
             assert!(http.starts_with(what), "{http}");
         }
+        let scheme = refused(LOGS, "collector:4317", &[]);
+        assert!(scheme.contains("collector:4317") && scheme.contains("http://"), "{scheme}");
         let authority = [(SPANS.authorities[1], "/nowhere.pem")];
         let authority = refused(LOGS, "https://a:4317", &authority);
         assert!(authority.contains("/nowhere.pem"), "{authority}");
